@@ -1,0 +1,1 @@
+"""What one instrument means by its messages: profiles and their interpretation."""

@@ -1,0 +1,1 @@
+"""The journal: raw bytes, payloads, history and local copies in one SQLite file."""

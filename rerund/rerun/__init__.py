@@ -1,0 +1,1 @@
+"""The rules of a rerun: pure functions, except the service, which sees stores through ports."""

@@ -1,0 +1,1 @@
+"""The lab's stores behind three ports: reports, rerun records, number cache."""

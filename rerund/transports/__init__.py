@@ -1,0 +1,1 @@
+"""The only code that opens ports: TCP in, TCP out, RS-232."""
