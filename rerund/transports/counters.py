@@ -1,0 +1,40 @@
+"""What a link counts: read by status and metrics, written by link and transports."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+LinkState = Literal["down", "listening", "connected"]
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    """Totals of one instrument's link since the daemon started; bytes in and out are of the wire.
+
+    `rejected` counts by reason what was answered NAK or ignored; `refused` are connections
+    turned away, `reconnects` attempts to open the line again.
+    """
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    transfers: int = 0
+    frames: int = 0
+    frames_repeated: int = 0
+    messages: int = 0
+    incomplete: int = 0
+    replies_refused: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    connections_total: int = 0
+    refused: int = 0
+    reconnects: int = 0
+    failures: int = 0
+    listening: bool = False
+    last_received_at: str | None = None
+
+    @property
+    def state(self) -> LinkState:
+        """`connected` with at least one open connection or port, else `listening` or `down`."""
+        if self.connections:
+            return "connected"
+        return "listening" if self.listening else "down"

@@ -1,0 +1,109 @@
+"""RS-232 by pyserial-asyncio 0.6, with its traps handled (0.16 of its fork loops for ever)."""
+
+import asyncio
+import termios
+from collections.abc import Callable
+
+import serial
+import serial_asyncio
+
+from rerund.transports.connection import Connection, TransportError
+from rerund.transports.parity import ParityMarks
+from rerund.transports.url import SerialUrl
+
+
+class Port(serial.Serial):
+    """A serial port whose closing never waits for the other side."""
+
+    def flush(self) -> None:
+        """Discard unsent bytes.
+
+        The transport calls this on its way to close, in the event loop, where waiting
+        for a peer that holds CTS down would stop every other link.
+        """
+        self.reset_output_buffer()
+
+
+def open_port(url: SerialUrl) -> Port:
+    """Open and lock the port with the line parameters of `url`.
+
+    Raises `OSError` when it is absent or in use, `TransportError` when the device does
+    not take the parameters. Blocks: USB adapters may take seconds to answer.
+    """
+    try:
+        port = Port(
+            url.path,
+            baudrate=url.baud,
+            bytesize=url.bits,
+            parity=url.parity,
+            stopbits=url.stop,
+            rtscts=url.flow == "rtscts",
+            xonxoff=url.flow == "xonxoff",
+            exclusive=True,
+        )
+    except (termios.error, ValueError) as error:
+        raise TransportError(f"{url.path} does not take {url}: {error}") from error
+    try:
+        _mark_line_errors(port.fileno())
+    except termios.error as error:
+        port.close()
+        raise TransportError(f"{url.path} can not report line errors: {error}") from error
+    return port
+
+
+async def open_serial(url: SerialUrl, connect: Callable[[], Connection]) -> Connection:
+    """Open the port of `url` and return the connection on it.
+
+    Raises `OSError` and `TransportError` as `open_port` does.
+    """
+    loop = asyncio.get_running_loop()
+    opening = loop.run_in_executor(None, open_port, url)
+    try:
+        port = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)
+        raise
+    connection = connect()
+    # A cancelled caller must still find the port closed: nothing is awaited from here on.
+    serial_asyncio.SerialTransport(loop, _Marked(connection), port)
+    return connection
+
+
+def _mark_line_errors(fd: int) -> None:
+    """Have parity and framing errors marked in the input; pyserial switches that off."""
+    attributes = termios.tcgetattr(fd)
+    attributes[0] &= ~termios.IGNPAR
+    attributes[0] |= termios.INPCK | termios.PARMRK
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
+def _close_late(opening: asyncio.Future[Port]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+class _Marked(asyncio.Protocol):
+    """Stands between a serial transport and its connection and takes the marks out."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._marks = ParityMarks()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        for piece in self._marks.receive_data(data):
+            if piece is None:
+                self._connection.line_error()
+            else:
+                self._connection.data_received(piece)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
