@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from drivers.result import Patient, Result
+from drivers.result import Kind, Patient, Result
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.model import RerunType
 
@@ -171,9 +171,13 @@ class Origin(msgspec.Struct, frozen=True):
     payload_id: str
     device_id: str
     device_name: str
+    driver: str
+    driver_version: str
     entry_id: int
     received_at: str
     sample_id: str
+    kind: Kind
+    id_reliable: bool
     is_rerun: bool
     rerun_number: int
     rerun_type: RerunType | None

@@ -143,8 +143,10 @@ class ReportStore(Protocol):
         """The ledger rows with one of these run identities."""
         ...
 
-    def ledger_of_samples(self, lab_id: int, sample_ids: Collection[str]) -> list[LedgerRow]:
-        """The ledger rows of these samples, in order of arrival (`row_id`)."""
+    def ledger_of_samples(
+        self, lab_id: int, sample_ids: Collection[str], received_since: str = ""
+    ) -> list[LedgerRow]:
+        """The ledger rows of these samples received since then, in order of arrival (`row_id`)."""
         ...
 
     def ledger_of_reports(self, lab_id: int, lab_report_ids: Collection[int]) -> list[LedgerRow]:
