@@ -1,0 +1,1 @@
+"""The product in a minute: a real daemon, simulated instruments, and what became of it."""
