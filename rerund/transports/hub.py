@@ -51,10 +51,10 @@ class Hub:
         for (host, port), endpoints in shared.items():
             self._listen(host, port, endpoints)
 
-    async def bound(self) -> None:
-        """Wait until every listening address is bound."""
-        for listener in self._listeners.values():
-            await listener.bound.wait()
+    async def bound(self, *names: str) -> None:
+        """Wait until the listening links `names`, or all of them, have their addresses."""
+        for name in names or self._listeners:
+            await self._listeners[name].bound.wait()
 
     def address(self, name: str) -> tuple[str, int]:
         """Return the host and port that the listening link `name` is bound to."""

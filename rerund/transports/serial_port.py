@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import serial
 import serial_asyncio
+import structlog
 
 from rerund.transports.connection import Connection, TransportError
 from rerund.transports.parity import ParityMarks
 from rerund.transports.url import SerialUrl
+
+log = structlog.get_logger(__name__)
 
 
 class Port(serial.Serial):
@@ -43,11 +46,9 @@ def open_port(url: SerialUrl) -> Port:
         )
     except (termios.error, ValueError) as error:
         raise TransportError(f"{url.path} does not take {url}: {error}") from error
-    try:
-        _mark_line_errors(port.fileno())
-    except termios.error as error:
-        port.close()
-        raise TransportError(f"{url.path} can not report line errors: {error}") from error
+    if ignored := _ignored(port.fileno(), url):
+        # tcsetattr succeeds when it could do some of what was asked (tcsetattr(3)).
+        log.warning("line_parameters_ignored", path=url.path, ignored=ignored)
     return port
 
 
@@ -66,11 +67,26 @@ async def open_serial(url: SerialUrl, connect: Callable[[], Connection]) -> Conn
     connection = connect()
     # A cancelled caller must still find the port closed: nothing is awaited from here on.
     serial_asyncio.SerialTransport(loop, _Marked(connection), port)
+    # Only now: the transport sets timeouts, and for each pyserial clears INPCK and PARMRK.
+    _mark_line_errors(port.fileno())
     return connection
 
 
+def _ignored(fd: int, url: SerialUrl) -> list[str]:
+    """Name the parameters of `url` that the device did not take; a pseudo terminal has none."""
+    control = termios.tcgetattr(fd)[2]
+    bits = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}[url.bits]
+    checks = {
+        "bits": control & termios.CSIZE == bits,
+        "parity": bool(control & termios.PARENB) == (url.parity != "N"),
+        "stop": bool(control & termios.CSTOPB) == (url.stop > 1),
+        "flow": bool(control & termios.CRTSCTS) == (url.flow == "rtscts"),
+    }
+    return [name for name, taken in checks.items() if not taken]
+
+
 def _mark_line_errors(fd: int) -> None:
-    """Have parity and framing errors marked in the input; pyserial switches that off."""
+    """Have parity and framing errors and breaks marked in the input, where the driver can."""
     attributes = termios.tcgetattr(fd)
     attributes[0] &= ~termios.IGNPAR
     attributes[0] |= termios.INPCK | termios.PARMRK
