@@ -32,7 +32,13 @@ Comparator = Literal["<", ">", "<=", ">="]
 
 
 class Result(msgspec.Struct, gc=False):
-    """One value of one test: the members of `results` in a result payload, in its order."""
+    """One value of one test: the members of `results` in a result payload, in its order.
+
+    `invalid_reason` is also set when the status says that the value is pending, could not
+    be measured or was withdrawn: a value is usable exactly when it is None. `result_status`
+    is the standard's letter where the profile knows what the instrument's code means (the
+    code itself is then in `raw_marker` when it differs), else the code as it came.
+    """
 
     result_id: str
     test_code: str

@@ -1,0 +1,145 @@
+"""Driver profiles: what one instrument family means by its messages, as a TOML file.
+
+`docs/profile-format.md` explains every key. A profile holds no code: what can not be said
+in it is a small named function of `drivers.quirks`. A local folder overrides the shipped
+profiles of the same name.
+"""
+
+import codecs
+import dataclasses
+import difflib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+from pydantic import AfterValidator, Field, ValidationError, create_model
+
+from drivers.quirks import QUIRKS
+from drivers.sections import (
+    KindMark,
+    MessageSection,
+    PatientSection,
+    QuerySection,
+    Reference,
+    RerunSection,
+    ResultSection,
+    SpecimenSection,
+    Table,
+    Texts,
+)
+from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
+from protocols.astm.dialect import Dialect
+
+SHIPPED = Path(__file__).parent / "profiles"
+
+
+class ProfileError(Exception):
+    """A profile that can not be used. `problems` holds all that was found."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"unknown character encoding {name!r}") from None
+    return name
+
+
+def _dialect_table() -> type[Table]:
+    """The `[dialect]` table: a key for each switch of the protocol, and no other."""
+    types = get_type_hints(Dialect) | {"encoding": Annotated[str, AfterValidator(_known_encoding)]}
+    fields: dict[str, Any] = {
+        field.name: (types[field.name], field.default) for field in dataclasses.fields(Dialect)
+    }
+    return create_model("DialectTable", __base__=Table, **fields)
+
+
+if TYPE_CHECKING:
+
+    class _DialectTable(Table): ...
+
+else:
+    _DialectTable = _dialect_table()
+
+
+def _known_quirk(name: str) -> str:
+    if name not in QUIRKS:
+        raise ValueError(f"unknown quirk {name!r}; known: {', '.join(sorted(QUIRKS))}")
+    return name
+
+
+class Profile(Table):
+    """One instrument family: what its messages mean, and which document says so."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    version: str
+    vendor: str
+    models: Texts
+    protocol: Literal["astm"]
+    about: str = ""
+    source: tuple[Reference, ...] = ()
+    verified: Texts = ()
+    unverified: Texts = ()
+    dialect_table: _DialectTable = Field(default=_DialectTable(), alias="dialect")
+    message: MessageSection = MessageSection()
+    specimen: SpecimenSection
+    patient: PatientSection = PatientSection()
+    result: ResultSection
+    kind: tuple[KindMark, ...] = ()
+    rerun: RerunSection
+    query: QuerySection = QuerySection()
+    quirks: tuple[Annotated[str, AfterValidator(_known_quirk)], ...] = ()
+
+    @cached_property
+    def readers(self) -> dict[Any, Any]:
+        """What `interpret` has compiled from this profile, by delimiters and time zone."""
+        return {}
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The link and record switches of the protocol."""
+        return Dialect(**self.dialect_table.model_dump(exclude_unset=True))
+
+
+def available(search_path: Iterable[Path] = ()) -> list[str]:
+    """The names of all profiles: those of the local folders and the shipped ones."""
+    folders = (*search_path, SHIPPED)
+    return sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+
+
+def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Profile:
+    """Load a profile by name, or from a `.toml` file. Raises ProfileError with all problems."""
+    path = _find(name_or_path, search_path)
+    try:
+        file = TomlFile.read(path)
+    except TomlError as error:
+        raise ProfileError(error.problems) from error
+    try:
+        profile = Profile.model_validate(file.data)
+    except ValidationError as error:
+        raise ProfileError(from_validation_error(error, file)) from error
+    if profile.name != path.stem:
+        problem = file.problem(("name",), f"expected {path.stem!r} as the file is called")
+        raise ProfileError([problem])
+    return profile
+
+
+def _find(name_or_path: str | Path, search_path: Sequence[Path]) -> Path:
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    for folder in (*search_path, SHIPPED):
+        path = folder / f"{name_or_path}.toml"
+        if path.is_file():
+            return path
+    names = available(search_path)
+    near = difflib.get_close_matches(name_or_path, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    raise ProfileError([Problem(name_or_path, 1, "", f"no such driver; {hint}")])

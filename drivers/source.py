@@ -1,0 +1,110 @@
+"""Where in a message a fact stands: field paths, and the rules that pick a text from them.
+
+A path names a field by the standard's position: `R.9`, a component of it `R.3.4`, the first
+component that is not empty `O.3.*`, a component of the second repeat `O.5[2].4`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import PlainValidator
+
+_PATH = re.compile(
+    r"(?P<record>[HPORQL])\.(?P<field>[1-9]\d?)"
+    r"(?:\[(?P<repeat>[1-9]\d?)\])?(?:\.(?P<component>[1-9]\d?|\*))?"
+)
+
+ANY_COMPONENT = 0
+"""`component` of a path that ends in `.*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPath:
+    """One field, or one component of it. Positions count from 1, as the standard does.
+
+    Without `component` it is the whole field (of all repeats, or of `repeat`).
+    """
+
+    record: str
+    field: int
+    repeat: int | None = None
+    component: int | None = None
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read a path such as `R.3.4`. Raises ValueError."""
+        match = _PATH.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError(
+                f"expected a field such as R.4, R.3.5, O.3.* or O.5[2].4, got {text!r}"
+            )
+        repeat, component = match["repeat"], match["component"]
+        return cls(
+            match["record"],
+            int(match["field"]),
+            int(repeat) if repeat else None,
+            ANY_COMPONENT if component == "*" else int(component) if component else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How a text is found: the first alternative that is not empty.
+
+    An alternative is one path, or several whose texts are joined with `joiner` (empty ones
+    at the end are left out). `pattern` then picks its first group; no match is no text.
+    """
+
+    alternatives: tuple[tuple[FieldPath, ...], ...]
+    joiner: str = ""
+    pattern: re.Pattern[str] | None = None
+
+    @classmethod
+    def parse(cls, rule: object) -> Self:
+        """Read a rule: a path, a list of paths, or a table. Raises ValueError."""
+        if isinstance(rule, cls):
+            return rule
+        if isinstance(rule, str):
+            return cls(((FieldPath.parse(rule),),))
+        if isinstance(rule, list):
+            return cls(tuple((FieldPath.parse(path),) for path in rule))
+        if isinstance(rule, dict):
+            return cls._parse_table(rule)
+        raise ValueError(f"expected a field, a list of fields or a table, got {rule!r}")
+
+    @classmethod
+    def _parse_table(cls, table: dict[str, Any]) -> Self:
+        unknown = table.keys() - {"from", "join", "with", "match"}
+        if unknown:
+            raise ValueError(f"unknown key {min(unknown)!r} in it; known: from, join, with, match")
+        if ("from" in table) == ("join" in table):
+            raise ValueError("expected either `from` or `join` in it")
+        pattern = compile_pattern(table["match"]) if "match" in table else None
+        if pattern is not None and pattern.groups != 1:
+            raise ValueError(f"expected one group in `match`, got {pattern.groups}")
+        if "from" in table:
+            return cls(cls.parse(table["from"]).alternatives, "", pattern)
+        paths = tuple(FieldPath.parse(path) for path in table["join"])
+        return cls((paths,), str(table.get("with", "^")), pattern)
+
+    def paths(self) -> tuple[FieldPath, ...]:
+        """Every path the text may depend on."""
+        return tuple(path for alternative in self.alternatives for path in alternative)
+
+
+def compile_pattern(text: object) -> re.Pattern[str]:
+    """Compile a regular expression of a profile. Raises ValueError."""
+    if isinstance(text, re.Pattern):
+        return text
+    if not isinstance(text, str):
+        raise ValueError(f"expected a regular expression, got {text!r}")  # noqa: TRY004
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+
+
+SourceRule = Annotated[Source, PlainValidator(Source.parse)]
+PathRule = Annotated[FieldPath, PlainValidator(FieldPath.parse)]
+Pattern = Annotated[re.Pattern[str], PlainValidator(compile_pattern)]
