@@ -1,0 +1,273 @@
+"""Configuration: one TOML file, every key with a default but the instruments.
+
+The only code that reads configuration files and the environment. Every problem is
+found at once and has a file, a line and a key.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from drivers.profile import Profile, ProfileError
+from drivers.profile import load as load_profile
+from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
+from protocols.astm.dialect import Dialect
+from rerund.logs import LogFormat, LogLevel
+from rerund.transports.url import LinkUrl, ListenUrl, SerialUrl, parse_url
+
+DEFAULT_PATH = Path("/etc/rerund/rerund.toml")
+
+
+class ConfigError(Exception):
+    """The configuration can not be used. `problems` holds all that was found."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"unknown time zone {name!r}; expected one like Europe/Rome") from None
+    return name
+
+
+def _link(url: str) -> str:
+    parse_url(url)
+    return url
+
+
+Seconds = Annotated[float, Field(gt=0)]
+ZoneName = Annotated[str, AfterValidator(_zone)]
+LinkText = Annotated[str, AfterValidator(_link)]
+
+
+class Section(BaseModel):
+    """A table of the file; a key it does not know is a problem."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DaemonSection(Section):
+    """`[daemon]`: where it lives and how it speaks."""
+
+    state_dir: Path = Path("/var/lib/rerund")
+    lab_id: int = Field(default=1, ge=1)
+    drivers_dir: Path | None = None
+    timezone: ZoneName | None = None
+    log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
+    stop_timeout: Seconds = 10.0
+
+
+class JournalSection(Section):
+    """`[journal]`: how long and how much the journal keeps."""
+
+    keep_days: float = Field(default=90.0, gt=0)
+    max_megabytes: int = Field(default=20_000, ge=100)
+    ballast_megabytes: int = Field(default=16, ge=1)
+    prune_interval: Seconds = 3600.0
+
+
+class RerunSection(Section):
+    """`[rerun]`: the windows of the rerun decision, in seconds."""
+
+    history_window: Seconds = 72 * 3600.0
+    resend_window: Seconds = 60.0
+    run_window: Seconds = 600.0
+    clock_tolerance: Seconds = 300.0
+    resume_window: Seconds = 900.0
+    late_order_window: Seconds = 72 * 3600.0
+    sample_id_window: Seconds = 14 * 86400.0
+
+
+class StoreSection(Section):
+    """`[store]`: where the lab's data lies."""
+
+    path: Path | None = None
+    poll_interval: Seconds = 1.0
+
+
+class InstrumentSection(Section):
+    """`[[instrument]]`: one bench analyzer and its link."""
+
+    id: str = Field(min_length=1, max_length=64)
+    name: str = Field(min_length=1, max_length=128)
+    driver: str
+    link: LinkText
+    timezone: ZoneName | None = None
+    connections: Literal["allow", "newest_wins", "refuse"] = "allow"
+    parallel: Literal["flag", "keep"] = "flag"
+    dialect: dict[str, Any] = Field(default_factory=dict)
+
+
+class ConfigFile(Section):
+    """The whole file."""
+
+    daemon: DaemonSection = DaemonSection()
+    journal: JournalSection = JournalSection()
+    rerun: RerunSection = RerunSection()
+    store: StoreSection = StoreSection()
+    instrument: list[InstrumentSection] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One instrument with everything resolved: its profile, dialect, link and clock."""
+
+    section: InstrumentSection
+    url: LinkUrl
+    profile: Profile
+    dialect: Dialect
+    timezone: dt.tzinfo
+
+    @property
+    def device_id(self) -> str:
+        """The id under which payloads and stores know it."""
+        return self.section.id
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that can be run."""
+
+    file: ConfigFile
+    instruments: tuple[Instrument, ...]
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal: raw bytes, payloads, history, local copies."""
+        return self.file.daemon.state_dir / "journal.db"
+
+    @property
+    def store_path(self) -> Path:
+        """The embedded store: the lab's data."""
+        return self.file.store.path or self.file.daemon.state_dir / "store.db"
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises ConfigError with every problem of it."""
+    try:
+        document = TomlFile.read(path)
+    except TomlError as error:
+        raise ConfigError(error.problems) from error
+    try:
+        file = ConfigFile.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(from_validation_error(error, document)) from error
+    problems = _clashes(file, document)
+    instruments = []
+    for position, section in enumerate(file.instrument):
+        try:
+            instruments.append(_resolve(section, file.daemon))
+        except _InstrumentError as error:
+            problems += error.problems(document, position)
+    if problems:
+        raise ConfigError(problems)
+    return Config(file, tuple(instruments))
+
+
+class _InstrumentError(Exception):
+    """What is wrong with one instrument: a key of it and a sentence, or problems elsewhere."""
+
+    def __init__(self, key: str, message: str, elsewhere: list[Problem] | None = None):
+        super().__init__(key, message)
+        self.key = key
+        self.message = message
+        self.elsewhere = elsewhere or []
+
+    def problems(self, document: TomlFile, position: int) -> list[Problem]:
+        path: tuple[str | int, ...] = ("instrument", position, *self.key.split("."))
+        return [document.problem(path, self.message), *self.elsewhere]
+
+
+def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
+    search_path = [daemon.drivers_dir] if daemon.drivers_dir else []
+    try:
+        profile = load_profile(section.driver, search_path)
+    except ProfileError as error:
+        raise _driver_error(section.driver, error.problems) from error
+    return Instrument(
+        section=section,
+        url=parse_url(section.link),
+        profile=profile,
+        dialect=_dialect(profile.dialect, section.dialect),
+        timezone=_timezone(section.timezone or daemon.timezone),
+    )
+
+
+def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:
+    if problems[0].file == driver:  # there is no such file: the mistake is in this one
+        return _InstrumentError("driver", f"{driver!r}: {problems[0].message}")
+    return _InstrumentError("driver", f"can not use {driver!r}", problems)
+
+
+def _dialect(base: Dialect, overrides: dict[str, Any]) -> Dialect:
+    for key in overrides:
+        if key not in Dialect.__dataclass_fields__:
+            raise _InstrumentError(f"dialect.{key}", "unknown key")
+    try:
+        return _DIALECT.validate_python({**_as_dict(base), **overrides}, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _InstrumentError(f"dialect.{first['loc'][0]}", first["msg"]) from error
+
+
+_DIALECT = TypeAdapter(Dialect)
+
+
+def _as_dict(dialect: Dialect) -> dict[str, Any]:
+    return {name: getattr(dialect, name) for name in Dialect.__dataclass_fields__}
+
+
+def _timezone(name: str | None) -> dt.tzinfo:
+    """The zone of an instrument's clock; the machine's own where none is configured."""
+    if name is not None:
+        return ZoneInfo(name)
+    local = Path("/etc/localtime")
+    try:
+        with local.open("rb") as file:
+            return ZoneInfo.from_file(file, key="localtime")
+    except (OSError, ValueError):
+        return dt.UTC
+
+
+def _clashes(file: ConfigFile, document: TomlFile) -> list[Problem]:
+    """Return what two instruments can not share: an id, an address, a port."""
+    problems = []
+    owners: dict[tuple[str, str], int] = {}
+    for position, section in enumerate(file.instrument):
+        for key, claim in _claims(section):
+            owner = owners.setdefault((key, claim), position)
+            if owner != position:
+                other = file.instrument[owner].name
+                path = ("instrument", position, key)
+                problems.append(document.problem(path, f"{claim} is already used by {other!r}"))
+    return problems
+
+
+def _claims(section: InstrumentSection) -> list[tuple[str, str]]:
+    claims = [("id", section.id)]
+    url = parse_url(section.link)
+    if isinstance(url, SerialUrl):
+        claims.append(("link", url.path))
+    elif isinstance(url, ListenUrl) and url.port:  # port 0 is a free port each
+        address = f"{url.host}:{url.port}"
+        claims += [("link", f"{address} for {peer}") for peer in url.peers] or [("link", address)]
+    return claims

@@ -1,0 +1,217 @@
+"""The configuration: every mistake told at once, with file, line and key."""
+
+import datetime as dt
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from rerund import config
+from rerund.transports.url import ListenUrl
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "config" / "rerund.toml"
+
+SMALLEST = """\
+[daemon]
+state_dir = "/var/lib/rerund"
+[[instrument]]
+id = "42"
+name = "Sysmex XN-1000"
+driver = "sysmex-xn"
+link = "listen://0.0.0.0:5001"
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "rerund.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def problems(path: Path) -> list[tuple[int, str]]:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(path)
+    assert all(problem.file == str(path) for problem in caught.value.problems)
+    return [(problem.line, problem.key) for problem in caught.value.problems]
+
+
+def test_the_smallest_configuration_is_enough(write):
+    loaded = config.load(write(SMALLEST))
+
+    (instrument,) = loaded.instruments
+    assert instrument.device_id == "42"
+    assert instrument.url == ListenUrl("0.0.0.0", 5001)
+    assert instrument.profile.name == "sysmex-xn"
+    assert instrument.dialect == instrument.profile.dialect
+    assert loaded.journal_path == Path("/var/lib/rerund/journal.db")
+    assert loaded.store_path == Path("/var/lib/rerund/store.db")
+
+
+def test_every_problem_is_found_at_once(write):
+    path = write(
+        SMALLEST.replace("state_dir", "state_dri")
+        + '[[instrument]]\nid = ""\nname = "x"\ndriver = "generic-astm"\nlink = "telnet://x:1"\n'
+        + "[rerun]\nhistory_window = -1\n"
+    )
+
+    assert problems(path) == [
+        (2, "daemon.state_dri"),
+        (9, "instrument[1].id"),
+        (12, "instrument[1].link"),
+        (14, "rerun.history_window"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "key"),
+    [
+        pytest.param(("sysmex-xn", "sysmex-xm"), 6, "instrument[0].driver", id="unknown driver"),
+        pytest.param(
+            ('"listen://0.0.0.0:5001"', '"listen://0.0.0.0:5001"\ntimezone = "Mars/Olympus"'),
+            8,
+            "instrument[0].timezone",
+            id="unknown time zone",
+        ),
+        pytest.param(
+            ('"listen://0.0.0.0:5001"', '"listen://0.0.0.0:5001"\ndialect.max_fame = 1'),
+            8,
+            "instrument[0].dialect.max_fame",
+            id="unknown dialect switch",
+        ),
+        pytest.param(
+            ('"listen://0.0.0.0:5001"', '"listen://0.0.0.0:5001"\ndialect.max_frame = "long"'),
+            8,
+            "instrument[0].dialect.max_frame",
+            id="dialect switch of the wrong type",
+        ),
+    ],
+)
+def test_an_instrument_that_can_not_be_used_is_named(write, change, line, key):
+    found = problems(write(SMALLEST.replace(*change)))
+
+    assert (line, key) in found
+
+
+def test_a_broken_profile_of_the_lab_is_told_with_its_own_line(write, tmp_path):
+    broken = tmp_path / "sysmex-xn.toml"
+    broken.write_text('name = "sysmex-xn"\nvendr = "x"\n')
+    path = write(SMALLEST.replace("[daemon]", f'[daemon]\ndrivers_dir = "{tmp_path}"'))
+
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(path)
+
+    places = [(p.file, p.line, p.key) for p in caught.value.problems]
+    assert (str(path), 7, "instrument[0].driver") in places
+    assert (str(broken), 2, "vendr") in places
+
+
+def test_no_instrument_is_a_problem(write):
+    assert problems(write("[daemon]\n")) == [(1, "instrument")]
+
+
+def test_a_syntax_error_has_its_line(write):
+    assert problems(write("[daemon]\nstate_dir = \n")) == [(2, "")]
+
+
+def test_a_missing_file_is_a_problem(tmp_path):
+    assert problems(tmp_path / "absent.toml") == [(1, "")]
+
+
+@pytest.mark.parametrize(
+    ("second", "key"),
+    [
+        pytest.param('id = "42"\nlink = "listen://0.0.0.0:5002"', "instrument[1].id", id="id"),
+        pytest.param('id = "43"\nlink = "listen://0.0.0.0:5001"', "instrument[1].link", id="port"),
+    ],
+)
+def test_two_instruments_can_not_share(write, second, key):
+    other = f'[[instrument]]\n{second}\nname = "other"\ndriver = "sysmex-xn"\n'
+
+    assert [found for _, found in problems(write(SMALLEST + other))] == [key]
+
+
+def test_two_instruments_share_a_port_when_told_apart_by_address(write):
+    text = SMALLEST.replace("5001", "5001?peer=10.0.0.7") + (
+        '[[instrument]]\nid = "43"\nname = "other"\ndriver = "sysmex-xn"\n'
+        'link = "listen://0.0.0.0:5001?peer=10.0.0.8"\n'
+    )
+
+    assert len(config.load(write(text)).instruments) == 2
+
+
+def test_a_serial_port_has_one_instrument(write):
+    line = 'link = "serial:///dev/ttyUSB0?baud={}"'
+    text = SMALLEST.replace('link = "listen://0.0.0.0:5001"', line.format(9600)) + (
+        f'[[instrument]]\nid = "43"\nname = "other"\ndriver = "sysmex-xn"\n{line.format(4800)}\n'
+    )
+
+    assert [key for _, key in problems(write(text))] == ["instrument[1].link"]
+
+
+def test_a_dialect_switch_overrides_the_profile(write):
+    text = SMALLEST + "dialect.receive_timeout = 60\n"
+
+    (instrument,) = config.load(write(text)).instruments
+
+    assert instrument.dialect.receive_timeout == 60
+    assert instrument.dialect.encoding == instrument.profile.dialect.encoding
+
+
+def test_the_zone_of_an_instrument_wins_over_that_of_the_daemon(write):
+    text = SMALLEST.replace("[daemon]", '[daemon]\ntimezone = "Europe/Rome"')
+
+    (rome,) = config.load(write(text)).instruments
+    (tokyo,) = config.load(write(text + 'timezone = "Asia/Tokyo"\n')).instruments
+
+    noon = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
+    assert noon.astimezone(rome.timezone).hour == 14
+    assert noon.astimezone(tokyo.timezone).hour == 21
+
+
+def test_a_profile_of_the_lab_replaces_the_shipped_one(write, tmp_path):
+    shipped = ROOT / "drivers" / "profiles" / "sysmex-xn.toml"
+    own = re.sub(r'(?m)^version = ".*"', 'version = "lab-1"', shipped.read_text())
+    (tmp_path / "sysmex-xn.toml").write_text(own)
+    text = SMALLEST.replace("[daemon]", f'[daemon]\ndrivers_dir = "{tmp_path}"')
+
+    (instrument,) = config.load(write(text)).instruments
+
+    assert instrument.profile.version == "lab-1"
+
+
+def test_the_reference_is_valid_and_states_the_defaults():
+    document = tomllib.loads(REFERENCE.read_text())
+
+    assert config.load(REFERENCE).file == config.ConfigFile.model_validate(
+        {
+            "instrument": [
+                {k: document["instrument"][0][k] for k in ("id", "name", "driver", "link")}
+            ]
+        }
+    )
+
+
+@pytest.mark.parametrize("section", ["daemon", "journal", "rerun", "store", "instrument"])
+def test_the_reference_has_every_key(section):
+    text = REFERENCE.read_text()
+    field = config.ConfigFile.model_fields[section]
+    model = field.annotation if section != "instrument" else config.InstrumentSection
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    begin = re.search(rf"(?m)^\[+{section}\]+$", text)
+    assert begin is not None
+    body = re.split(r"(?m)^\[+\w+\]+$", text[begin.end() :])[0]
+
+    missing = [
+        key
+        for key in model.model_fields
+        if not re.search(rf"(?m)^(# )?\[?(instrument\.)?{key}\b", body)
+    ]
+    assert not missing

@@ -1,0 +1,64 @@
+"""Logging goes to stderr, in the form asked for, without what may be patient data."""
+
+import json
+
+import pytest
+import structlog
+
+from rerund import logs
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
+
+def fail() -> None:
+    secret = "patient"  # noqa: F841 - must not be printed with the traceback
+    raise RuntimeError("broken")
+
+
+def emit() -> None:
+    log = structlog.get_logger("test")
+    log.debug("small")
+    try:
+        fail()
+    except RuntimeError:
+        log.exception("failed", entry=17)
+
+
+def test_json_is_one_object_a_line_on_stderr(capsys):
+    logs.configure("json", "info")
+
+    emit()
+
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    event = json.loads(line)
+    assert out == ""
+    assert event["event"] == "failed"
+    assert event["level"] == "error"
+    assert event["entry"] == 17
+    assert "RuntimeError: broken" in event["exception"]
+    assert "patient" not in event["exception"]
+
+
+def test_off_a_terminal_auto_means_json(capsys):
+    logs.configure("auto", "error")
+
+    emit()
+
+    assert json.loads(capsys.readouterr().err)["event"] == "failed"
+
+
+def test_text_prints_a_plain_traceback(capsys):
+    logs.configure("text", "debug")
+
+    emit()
+
+    err = capsys.readouterr().err
+    assert "small" in err
+    assert "RuntimeError: broken" in err
+    assert "= 'patient'" not in err
