@@ -12,11 +12,20 @@ MACHINE_RERUN = -1
 """`rerun_number` of a run that the instrument triggered by itself, until the stores number it."""
 
 
+class Windows(msgspec.Struct, frozen=True):
+    """How far back the rules look, in seconds."""
+
+    history_window: float = 72 * 3600.0
+    resend_window: float = 60.0
+    run_window: float = 600.0
+    clock_tolerance: float = 300.0
+
+
 class Payload(msgspec.Struct):
     """One sample, one run state, one run: what rerund prints, keeps and registers."""
 
     payload_id: str
-    lab_id: int
+    lab_id: int | None
     device_id: str
     device_name: str
     driver: str
@@ -37,9 +46,9 @@ class Payload(msgspec.Struct):
 class PayloadContext(msgspec.Struct, frozen=True):
     """What the registrar needs of a payload beyond its printed shape.
 
-    `run_key` names (instrument, sample, first entry of the run); `inputs` names the
-    waiting-list row and version and the result ids of the runs compared, so that a
-    replay decides the same.
+    `run_key` names (instrument, sample, first entry of the run). `open_report` and
+    `open_version` name the waiting-list row used, `compared` the result ids of the known
+    runs looked at; both whole are in the inputs kept with the entry.
     """
 
     run_key: str
@@ -51,7 +60,10 @@ class PayloadContext(msgspec.Struct, frozen=True):
 
 
 class KnownRun(msgspec.Struct, frozen=True):
-    """A run that history holds for one instrument and sample."""
+    """A run that history holds for one instrument and sample.
+
+    `supersedes` is the result that a correction, withdrawal or status update changed.
+    """
 
     result_id: str
     test_code: str
@@ -68,7 +80,8 @@ class KnownRun(msgspec.Struct, frozen=True):
     rerun_number: int
     run_key: str
     entry_id: int
-    received_at: str
+    received_at: str | None
+    supersedes: str | None = None
 
 
 class OpenRerun(msgspec.Struct, frozen=True):
