@@ -82,6 +82,18 @@ class SampleRerun(msgspec.Struct, kw_only=True):
         failed = self.get_valid_requested_parameters(indexes)
         self.failed_parameters = sorted({*self.failed_parameters, *failed})
 
+    def count(self, index: int, *, usable: bool) -> None:
+        """Count one value of this run; a correction may move it to the other side.
+
+        A run that the instrument made by itself asked for nothing and counts everything.
+        """
+        if self.requested_parameters and index not in self.requested_parameters:
+            return
+        fulfilled, failed = set(self.fulfilled_parameters), set(self.failed_parameters)
+        (failed if usable else fulfilled).discard(index)
+        (fulfilled if usable else failed).add(index)
+        self.fulfilled_parameters, self.failed_parameters = sorted(fulfilled), sorted(failed)
+
     def is_rerun_fulfilled(self) -> bool:
         """Whether every requested parameter has come or has failed."""
         return not self.remaining_parameters()

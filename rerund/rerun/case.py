@@ -1,0 +1,130 @@
+"""One report as read from the stores, changed by events, and what the changes write.
+
+Nothing here reads or writes a store. Whoever loads a `ReportCase` commits `effects()`
+with the version and flag as read, so that a change made by somebody else meanwhile is
+noticed; the after-images go out afterwards. Events are written by a `Draft`.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from rerund.rerun.documents import SampleRerun, SampleRerunValues
+from rerund.rerun.records import (
+    LedgerRow,
+    Parameter,
+    ReportRow,
+    ReportUpdate,
+    ReportValue,
+    Transaction,
+    WaitingRow,
+)
+
+T = TypeVar("T")
+
+ValueKey = tuple[int, int, int]
+"""`rerun_number`, `index`, `replicate`."""
+
+
+class Loaded(msgspec.Struct, kw_only=True):
+    """What the stores hold of one report."""
+
+    row: ReportRow
+    parameters: dict[int, Parameter]
+    slots: list[ReportValue]
+    reruns: list[SampleRerun]
+    values: list[SampleRerunValues]
+    waiting: list[WaitingRow]
+    ledger: list[LedgerRow]
+
+
+class ReportCase:
+    """The state of one report in memory."""
+
+    def __init__(self, loaded: Loaded):
+        self.row = loaded.row
+        self.parameters = loaded.parameters
+        self.slots = {slot.index: slot for slot in loaded.slots}
+        self.reruns = {rerun.rerun_number: rerun for rerun in loaded.reruns}
+        self.values: dict[ValueKey, SampleRerunValues] = {
+            (value.rerun_number, value.index, value.replicate): value for value in loaded.values
+        }
+        self.waiting = loaded.waiting
+        self.ledger: list[LedgerRow] = []
+        self.by_result: dict[str, list[LedgerRow]] = {}
+        for row in loaded.ledger:
+            self._index(row)
+        self._read = (loaded.row.rerun_version, loaded.row.flag)
+        self.pending = Transaction([], [], [], [], [], [])
+        self._touched: set[int] = set()
+
+    @property
+    def active(self) -> SampleRerun | None:
+        """The open rerun."""
+        return next((rerun for rerun in self.reruns.values() if rerun.is_active), None)
+
+    @property
+    def closed_to_lims(self) -> bool:
+        """Whether the report is completed or signed."""
+        return self.row.is_completed or self.row.is_signed
+
+    def _index(self, row: LedgerRow) -> None:
+        self.ledger.append(row)
+        self.by_result.setdefault(row.result_id, []).append(row)
+
+    def holds(self, result_id: str, index: int) -> bool:
+        """Whether the ledger has this result at this index of this report."""
+        return any(row.index == index for row in self.by_result.get(result_id, ()))
+
+    def number_of_run(self, run_key: str) -> int | None:
+        """The number under which earlier parts of a run wait for review."""
+        for row in reversed(self.ledger):
+            if row.run_key == run_key and row.outcome == "registered" and row.settled is None:
+                return row.rerun_number if row.rerun_number in self.reruns else None
+        return None
+
+    def key_of_run(self, run_key: str, number: int) -> str:
+        """The unique `run_key` of a new rerun: a later part of a settled run is a new run."""
+        used = any(row.run_key == run_key and row.rerun_number for row in self.ledger)
+        return f"{run_key}#{number}" if used else run_key
+
+    def touch_row(self, row: LedgerRow) -> None:
+        """A ledger row is new here or has changed."""
+        if not self.holds(row.result_id, row.index):
+            self._index(row)
+        self._once(row, self.pending.ledger)
+
+    def touch_slot(self, slot: ReportValue) -> None:
+        """A slot is filled or has changed."""
+        self.slots[slot.index] = slot
+        self.pending.values[:] = [v for v in self.pending.values if v.index != slot.index]
+        self.pending.values.append(slot)
+
+    def touch_waiting(self, row: WaitingRow) -> None:
+        """A waiting-list row is new or has changed."""
+        if all(row is not other for other in self.waiting):
+            self.waiting.append(row)
+        self._once(row, self.pending.waiting)
+
+    def _once(self, row: T, rows: list[T]) -> None:
+        if id(row) not in self._touched:
+            self._touched.add(id(row))
+            rows.append(row)
+
+    def effects(self) -> Transaction | None:
+        """What the events since reading write; None when there was no event."""
+        if not self.pending.events:
+            return None
+        row, (version, flag) = self.row, self._read
+        update = ReportUpdate(
+            lab_id=row.lab_id,
+            lab_report_id=row.lab_report_id,
+            expected_version=version,
+            expected_flag=flag,
+            rerun_version=row.rerun_version,
+            flag=row.flag,
+            last_rerun_number=row.last_rerun_number,
+            auto_rerun_indexes=row.auto_rerun_indexes,
+            is_signed=row.is_signed,
+        )
+        return msgspec.structs.replace(self.pending, reports=[update])

@@ -1,0 +1,126 @@
+"""Corrections, withdrawals and status updates: a run that is known changes in place."""
+
+from typing import NamedTuple
+
+from rerund.rerun.case import ReportCase
+from rerund.rerun.documents import SampleRerunValues
+from rerund.rerun.draft import Draft
+from rerund.rerun.placing import Placed
+from rerund.rerun.records import LedgerRow
+from rerund.rerun.states import Event
+
+
+class Correction(NamedTuple):
+    """A value, the ledger row of the run it changes, and where that run is shown."""
+
+    value: Placed
+    old: LedgerRow
+    shown: bool
+    reviewed: SampleRerunValues | None
+
+
+def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
+    """The run that a value changes in place.
+
+    None when the run is unknown, or the report shows it and is completed or signed, or
+    an original that could not be used becomes usable: such a value is registered like
+    any other, so that a person decides or the empty slot is filled.
+    """
+    old = _latest(case, value)
+    if old is None:
+        return None
+    slot = case.slots.get(value.index)
+    if slot is not None and slot.result_id == old.result_id:
+        return None if case.closed_to_lims else Correction(value, old, True, None)
+    reviewed = _reviewed(case, old)
+    if reviewed is None and old.outcome == "original" and slot is None and value.usable:
+        return None
+    if old.outcome == "unmatched":
+        return None
+    return Correction(value, old, False, reviewed)
+
+
+def _latest(case: ReportCase, value: Placed) -> LedgerRow | None:
+    """The row of the superseded run, or of what superseded that one meanwhile."""
+    wanted = value.result.supersedes
+    found: LedgerRow | None = None
+    for row in case.ledger:
+        if row.index == value.index and wanted in (row.result_id, row.result.supersedes):
+            found = row
+            wanted = row.result_id
+    return found
+
+
+def _reviewed(case: ReportCase, old: LedgerRow) -> SampleRerunValues | None:
+    key = (old.rerun_number, old.index, old.result.replicate)
+    value = case.values.get(key)
+    return value if value is not None and value.result_id == old.result_id else None
+
+
+def apply_correction(draft: Draft, correction: Correction) -> None:
+    """Change the run in place, keep both rows in the ledger and log old and new."""
+    value, old = correction.value, correction.old
+    transition = draft.step(Event.CORRECTION)
+    row = value.row
+    row.outcome, row.rerun_number, row.settled = old.outcome, old.rerun_number, old.settled
+    row.requested = old.requested
+    row.reason = value.result.run_kind
+    old.outcome = "superseded"
+    draft.case.touch_row(old)
+    draft.case.touch_row(row)
+    if correction.shown:
+        _change_slot(draft, value)
+    if correction.reviewed is not None:
+        _change_reviewed(draft, value, correction.reviewed)
+    if transition.log is not None:
+        draft.log(
+            transition.log,
+            row.rerun_number or None,
+            old={"index": old.index, "value": old.value, "status": old.result.result_status},
+            new={
+                "index": row.index,
+                "value": row.value,
+                "status": row.result.result_status,
+                "change": value.result.run_kind,
+            },
+        )
+
+
+def _invalid_reason(value: Placed) -> str | None:
+    if value.result.run_kind == "withdrawal":
+        return value.result.invalid_reason or "withdrawn"
+    if value.shown is None:
+        return "unit_mismatch"
+    if not value.usable:
+        return value.result.invalid_reason or "status"
+    return None
+
+
+def _change_slot(draft: Draft, value: Placed) -> None:
+    slot = draft.case.slots[value.index]
+    slot.invalid_reason = _invalid_reason(value)
+    slot.result_status = value.result.result_status
+    slot.abnormal_flags = value.result.abnormal_flags
+    slot.result_id = value.result.result_id
+    slot.updated_at = draft.at
+    if value.shown is not None and value.result.run_kind != "withdrawal":
+        slot.value, slot.numeric = value.shown.value, value.shown.numeric
+        slot.comparator = value.result.comparator
+        slot.device_value, slot.device_units = value.result.value, value.result.units
+        slot.run_at = value.result.run_at
+    draft.case.touch_slot(slot)
+
+
+def _change_reviewed(draft: Draft, value: Placed, reviewed: SampleRerunValues) -> None:
+    reviewed.invalid_reason = _invalid_reason(value)
+    reviewed.result_status = value.result.result_status
+    reviewed.abnormal_flags = value.result.abnormal_flags
+    reviewed.result_id = value.result.result_id
+    if value.shown is not None and value.result.run_kind != "withdrawal":
+        reviewed.value, reviewed.numeric = value.shown.value, value.shown.numeric
+        reviewed.comparator = value.result.comparator
+        reviewed.run_at = value.result.run_at
+    draft.write_value(reviewed)
+    rerun = draft.case.reruns[reviewed.rerun_number]
+    rerun.count(reviewed.index, usable=reviewed.invalid_reason is None)
+    draft.write_rerun(rerun)

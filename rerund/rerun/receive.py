@@ -1,0 +1,283 @@
+"""Registering the sorted values of a payload in one report: one event."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from rerund.rerun.case import ReportCase
+from rerund.rerun.corrections import apply_correction
+from rerund.rerun.delivery import Delivery
+from rerund.rerun.documents import SampleRerun
+from rerund.rerun.draft import SYSTEM_USER, Draft
+from rerund.rerun.instants import seconds
+from rerund.rerun.lab import Lab
+from rerund.rerun.model import RerunType
+from rerund.rerun.placing import Placed, event_id, place
+from rerund.rerun.records import EventKind, EventRow, WaitingRow
+from rerund.rerun.rules import Rules
+from rerund.rerun.slots import fill_slot, rerun_value, run_kind_of
+from rerund.rerun.sorting import Sorted, Sorter
+from rerund.rerun.states import Action, ActivityCode, Event
+
+_RERUN_TYPE: dict[str, RerunType] = {
+    "Manual": "manual_rerun",
+    "Auto": "auto_rerun",
+    "Instrument": "machine_rerun",
+}
+
+
+class Answer(msgspec.Struct):
+    """What became of the values of a payload in a report, by index."""
+
+    rerun_number: int | None = None
+    accepted: list[int] = []
+    ignored: list[int] = []
+    refused: list[dict[str, object]] = []
+
+
+def receive(
+    case: ReportCase, delivery: Delivery, lab: Lab, known: set[str], rules: Rules, at: str
+) -> EventRow | None:
+    """Register the values of a payload that this report has not had; None when there is none.
+
+    `known` are the result ids whose run the ledger holds under another result id; `at` is
+    the instant of registering.
+    """
+    placed = place(case, delivery, lab)
+    if not placed:
+        return None
+    sorter = Sorter(case, delivery, known, rules)
+    values = sorter.sort(placed)
+    only_corrections = len(values.corrections) == len(placed)
+    kind: EventKind = "correction" if only_corrections else "values"
+    receiver = _Receiver(Draft(case, event_id(case, placed), kind, at), sorter)
+    receiver.apply(values)
+    return receiver.close()
+
+
+class _Receiver:
+    def __init__(self, draft: Draft, sorter: Sorter):
+        self._draft = draft
+        self._case = draft.case
+        self._sorter = sorter
+        self._answer = Answer(None, [], [], [])
+        self._numbers: list[int] = []
+
+    def apply(self, values: Sorted) -> None:
+        for value, reason in values.ignored:
+            self._ignore(value, reason)
+        for correction in values.corrections:
+            apply_correction(self._draft, correction)
+            self._answer.accepted.append(correction.value.index)
+        self._originals(values)
+        if values.counted:
+            self.register_manual_triggered_rerun(values.counted)
+        for number, joined in values.joined.items():
+            self._join(number, joined)
+        if values.run:
+            self.register_machine_triggered_rerun(values.run)
+        if values.refused:
+            self._refuse(values.refused)
+
+    def close(self) -> EventRow:
+        self._answer.rerun_number = max(self._numbers, default=None)
+        self._draft.number = self._answer.rerun_number
+        answer = msgspec.structs.asdict(self._answer)
+        answer["sampleRedrawFlag"] = self._case.row.flag
+        rerun = self._case.reruns.get(self._answer.rerun_number or 0)
+        answer["fulfilled"] = rerun.fulfilled_parameters if rerun else []
+        return self._draft.close(answer)
+
+    def _ignore(self, value: Placed, reason: str) -> None:
+        value.row.outcome, value.row.reason = "ignored", reason
+        self._case.touch_row(value.row)
+        self._answer.ignored.append(value.index)
+
+    def _originals(self, values: Sorted) -> None:
+        counted = {id(value) for value in values.counted}
+        for value in values.slots:
+            self._draft.step(Event.ORIGINAL)
+            fill_slot(self._draft, value, _replicates(values, value.index))
+            if id(value) not in counted:
+                self._keep_original(value, None)
+        for value, reason in values.aside:
+            self._keep_original(value, reason)
+
+    def _keep_original(self, value: Placed, reason: str | None) -> None:
+        row = value.row
+        row.outcome, row.reason = ("registered" if reason == "parallel" else "original"), reason
+        row.settled = "kept" if reason == "parallel" else None
+        self._case.touch_row(row)
+        self._answer.accepted.append(value.index)
+
+    def register_manual_triggered_rerun(self, counted: list[Placed]) -> None:
+        """Store values under the open rerun, whoever asked for it, and count them."""
+        rerun = self._case.active
+        if rerun is None:
+            raise ValueError("values can only be counted for an open rerun")
+        self._store(rerun, counted, requested=True)
+        rerun.add_received_parameters_to_fulfilled_parameters(v.index for v in counted if v.usable)
+        rerun.add_failed_parameters(v.index for v in counted if not v.usable)
+        last = rerun.is_rerun_fulfilled()
+        event = Event.LAST_REQUESTED_VALUES if last else Event.REQUESTED_VALUES
+        transition = self._draft.step(event)
+        if transition.action is Action.FULFILL_RERUN:
+            rerun.fulfill_rerun()
+        self._write(rerun)
+        self._narrow_waiting_list(rerun)
+        self._log_received(rerun.rerun_number, counted, transition.log)
+        if last and rerun.failed_parameters:
+            self._log_failed(rerun.rerun_number, rerun.failed_parameters, "failed")
+
+    def _join(self, number: int, joined: list[Placed]) -> None:
+        rerun = self._case.reruns[number]
+        self._store(rerun, joined, requested=False)
+        if not rerun.requested_parameters:
+            _count(rerun, joined)
+        self._write(rerun)
+        event = Event.REQUESTED_VALUES if rerun.is_active else Event.RUN
+        self._log_received(number, joined, self._draft.step(event).log)
+
+    def register_machine_triggered_rerun(self, run: list[Placed]) -> None:
+        """Store a run that nobody asked for under the next number of the report."""
+        transition = self._draft.step(Event.RUN)
+        if transition.action is Action.REFUSE_VALUES:
+            self._refuse_values([(value, 0) for value in run], "redrawn", transition.log)
+            return
+        rerun = self._new_run(run[0])
+        self._store(rerun, run, requested=False)
+        _count(rerun, run)
+        self._write(rerun)
+        self._log_received(rerun.rerun_number, run, transition.log)
+        if rerun.failed_parameters:
+            self._log_failed(rerun.rerun_number, rerun.failed_parameters, "failed")
+
+    def _new_run(self, first: Placed) -> SampleRerun:
+        row, number, now = self._case.row, self._draft.next_number(), int(seconds(self._draft.at))
+        return SampleRerun(
+            lab_id=row.lab_id,
+            lab_report_id=row.lab_report_id,
+            sample_id=row.sample_id,
+            type="Instrument",
+            rerun_number=number,
+            is_active=False,
+            requested_parameters=[],
+            dilution=first.result.dilution,
+            run_key=self._case.key_of_run(first.row.run_key, number),
+            created_by=SYSTEM_USER,
+            created_at=now,
+            updated_by=SYSTEM_USER,
+            updated_at=now,
+            version=self._draft.version,
+        )
+
+    def _store(self, rerun: SampleRerun, values: list[Placed], *, requested: bool) -> None:
+        for value in values:
+            self._mark(value)
+            row = value.row
+            row.outcome, row.rerun_number = "registered", rerun.rerun_number
+            row.requested = requested
+            row.reason = None if value.usable else "failed"
+            self._case.touch_row(row)
+            self._draft.write_value(
+                rerun_value(
+                    self._draft,
+                    value,
+                    rerun.rerun_number,
+                    _RERUN_TYPE[rerun.type],
+                    requested=requested,
+                )
+            )
+            self._answer.accepted.append(value.index)
+        names = [value.parameter.parameter_name for value in values]
+        if not rerun.requested_parameters:
+            rerun.parameter_names = list(dict.fromkeys([*rerun.parameter_names, *names]))
+        self._numbers.append(rerun.rerun_number)
+
+    def _mark(self, value: Placed) -> None:
+        slot = self._case.slots.get(value.index)
+        ran = value.result.run_at
+        earlier = slot is not None and slot.run_at is not None and ran is not None
+        conflict = earlier and seconds(ran or "") < seconds((slot and slot.run_at) or "")
+        value.result = msgspec.structs.replace(
+            value.result,
+            run_kind=run_kind_of(value, parallel=self._sorter.is_parallel(value)),
+            conflict=value.result.conflict or conflict,
+        )
+        value.row.result = value.result
+
+    def _write(self, rerun: SampleRerun) -> None:
+        rerun.updated_by, rerun.updated_at = SYSTEM_USER, int(seconds(self._draft.at))
+        self._draft.write_rerun(rerun)
+
+    def _narrow_waiting_list(self, rerun: SampleRerun) -> None:
+        for row in self._case.waiting:
+            if row.rerun_number == rerun.rerun_number:
+                row.remaining = rerun.remaining_parameters()
+                if not rerun.is_active:
+                    row.status = "resulted"
+                touch_waiting(self._draft, row)
+
+    def _refuse(self, refused: list[tuple[Placed, int]]) -> None:
+        transition = self._draft.step(Event.CLOSED_RERUN_VALUES)
+        self._refuse_values(refused, "rerun_closed", transition.log)
+
+    def _refuse_values(
+        self, refused: list[tuple[Placed, int]], reason: str, log: ActivityCode | None
+    ) -> None:
+        logged = {
+            row.rerun_number
+            for row in self._case.ledger
+            if row.outcome == "refused" and row.reason == reason
+        }
+        for value, number in refused:
+            row = value.row
+            row.outcome, row.reason, row.rerun_number = "refused", reason, number
+            self._case.touch_row(row)
+            self._answer.refused.append({"index": value.index, "reason": reason})
+        for number in sorted({number for _, number in refused} - logged):
+            if log is not None:
+                indexes = sorted({value.index for value, of in refused if of == number})
+                self._log_failed(number, indexes, reason)
+
+    def _log_received(self, number: int, values: list[Placed], code: ActivityCode | None) -> None:
+        if code is None:
+            return
+        old = {
+            str(value.index): self._case.slots[value.index].value
+            for value in values
+            if value.index in self._case.slots
+        }
+        new = {str(value.index): value.row.value for value in values}
+        self._draft.log(code, number, old={"values": old}, new={"values": new})
+
+    def _log_failed(self, number: int, indexes: Iterable[int], reason: str) -> None:
+        names = [
+            self._case.parameters[index].parameter_name
+            for index in indexes
+            if index in self._case.parameters
+        ]
+        self._draft.log(
+            ActivityCode.RERUN_FAILED,
+            number or None,
+            old={},
+            new={"reason": reason, "indexes": list(indexes), "parameter_names": names},
+        )
+
+
+def touch_waiting(draft: Draft, row: WaitingRow) -> None:
+    """A waiting-list row has changed: readers see a higher version."""
+    row.version += 1
+    row.updated_at = draft.at
+    draft.case.touch_waiting(row)
+
+
+def _count(rerun: SampleRerun, values: list[Placed]) -> None:
+    for value in values:
+        if value.usable or value.index not in rerun.fulfilled_parameters:
+            rerun.count(value.index, usable=value.usable)
+
+
+def _replicates(values: Sorted, index: int) -> int:
+    placed = [*values.slots, *(value for value, _ in values.aside)]
+    return sum(1 for value in placed if value.index == index and value.result.replicate)

@@ -1,0 +1,198 @@
+"""What people ask of a report: a rerun, or that one be given up. Pure decisions."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from rerund.rerun.case import ReportCase
+from rerund.rerun.documents import SampleRerun, SampleRerunValues
+from rerund.rerun.draft import Draft
+from rerund.rerun.instants import seconds
+from rerund.rerun.lab import Lab
+from rerund.rerun.receive import touch_waiting
+from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventRow, WaitingRow
+from rerund.rerun.refusals import Conflict, Impossible
+from rerund.rerun.states import Action, Event
+
+
+class RerunRequest(msgspec.Struct, kw_only=True, frozen=True):
+    """A technician's request. `confirm` is needed for a completed or signed report."""
+
+    requested_parameters: tuple[int, ...]
+    rerun_number: int | None = None
+    reason: str | None = None
+    dilution: str | None = None
+    device_id: str = ANY_DEVICE
+    priority: str | None = None
+    confirm: bool = False
+
+
+def request(
+    case: ReportCase, lab: Lab, asked: RerunRequest, draft: Draft, also_in: list[dict[str, object]]
+) -> EventRow:
+    """Open a manual rerun: active `SampleRerun`, waiting-list row, flag 3, log 981.
+
+    Raises Impossible for parameters that the report cannot repeat and Conflict for a
+    number that is not the next one or a flag that does not allow it.
+    """
+    indexes = list(dict.fromkeys(asked.requested_parameters))
+    _check_parameters(case, indexes)
+    _check_device(case, lab, asked.device_id, indexes)
+    transition = draft.step(Event.REQUEST)
+    expected = case.row.last_rerun_number + 1
+    if asked.rerun_number not in (None, expected):
+        raise Conflict(
+            "number_taken", f"the next number is {expected}", "rerun_number", next=expected
+        )
+    if case.closed_to_lims and not asked.confirm:
+        raise Conflict("completed", "the report is completed or signed", "confirm")
+    rerun = _new_rerun(draft, asked, indexes)
+    draft.write_rerun(rerun)
+    _add_to_waiting_list(draft, rerun, asked)
+    draft.number = rerun.rerun_number
+    if transition.log is not None:
+        draft.log(
+            transition.log,
+            rerun.rerun_number,
+            old={"values": _shown(case, indexes)},
+            new={"requested_parameters": indexes, "type": rerun.type, "reason": asked.reason},
+        )
+    answer = {**as_json(rerun), "also_in": also_in, "sampleRedrawFlag": case.row.flag}
+    return draft.close(answer)
+
+
+def _check_parameters(case: ReportCase, indexes: list[int]) -> None:
+    if not indexes:
+        raise Impossible("no_parameters", "no parameter is requested", "requested_parameters")
+    for index in indexes:
+        parameter = case.parameters.get(index)
+        if parameter is None:
+            raise Impossible(
+                "unknown_parameter", f"the report has no index {index}", "requested_parameters"
+            )
+        if not parameter.meta.manual_rerun:
+            raise Impossible(
+                "not_repeatable", f"index {index} has no manual_rerun", "requested_parameters"
+            )
+
+
+def _check_device(case: ReportCase, lab: Lab, device_id: str, indexes: list[int]) -> None:
+    if device_id == ANY_DEVICE:
+        return
+    names = lab.get_rerun_format_machine_names_map(case.row.report_format_id, indexes)
+    if device_id not in names:
+        raise Impossible(
+            "not_on_device", f"instrument {device_id} measures none of them", "device_id"
+        )
+
+
+def _new_rerun(draft: Draft, asked: RerunRequest, indexes: list[int]) -> SampleRerun:
+    row, number, now = draft.case.row, draft.next_number(), int(seconds(draft.at))
+    return SampleRerun(
+        lab_id=row.lab_id,
+        lab_report_id=row.lab_report_id,
+        sample_id=row.sample_id,
+        type="Manual",
+        rerun_number=number,
+        is_active=True,
+        requested_parameters=indexes,
+        parameter_names=[draft.case.parameters[index].parameter_name for index in indexes],
+        reason=asked.reason,
+        dilution=asked.dilution,
+        run_key=f"request/{number}",
+        created_by=draft.user,
+        created_at=now,
+        updated_by=draft.user,
+        updated_at=now,
+        version=draft.version,
+    )
+
+
+def _add_to_waiting_list(draft: Draft, rerun: SampleRerun, asked: RerunRequest) -> None:
+    draft.case.touch_waiting(
+        WaitingRow(
+            lab_id=rerun.lab_id,
+            lab_report_id=rerun.lab_report_id,
+            device_id=asked.device_id,
+            rerun_number=rerun.rerun_number,
+            rerun_type="manual_rerun",
+            requested=rerun.requested_parameters,
+            remaining=rerun.requested_parameters,
+            priority=asked.priority,
+            status="pending",
+            reason=asked.reason,
+            version=1,
+            created_at=draft.at,
+            updated_at=draft.at,
+            sample_id=rerun.sample_id,
+            report_format_id=draft.case.row.report_format_id,
+        )
+    )
+
+
+def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | None) -> EventRow:
+    """Give up the open rerun, or without one every run that waits for review; log 985.
+
+    Originals stay. `version` is the report's as the caller saw it: Conflict `changed`
+    when it is another by now; None cancels whatever is there.
+    """
+    if version is not None and version != case.row.rerun_version:
+        raise Conflict(
+            "changed", "the report has changed", "version", version=case.row.rerun_version
+        )
+    active = case.active
+    others = active is not None and any(r is not active for r in case.reruns.values())
+    transition = draft.step(Event.CANCEL_ONE if others else Event.CANCEL)
+    only_open = transition.action is Action.DISCARD_OPEN and active is not None
+    numbers = [active.rerun_number] if only_open and active else sorted(case.reruns)
+    old = {str(key[1]): value.value for key, value in case.values.items() if key[0] in numbers}
+    for number in numbers:
+        discard(draft, number)
+    draft.number = numbers[-1] if numbers else None
+    if transition.log is not None:
+        draft.log(
+            transition.log,
+            draft.number,
+            old={"values": old, "rerun_numbers": numbers},
+            new={"reason": reason},
+        )
+    return draft.close(
+        {
+            "cancelled": numbers,
+            "sampleRedrawFlag": case.row.flag,
+            "version": draft.version,
+            "next_rerun_number": case.row.last_rerun_number + 1,
+        }
+    )
+
+
+def discard(draft: Draft, number: int) -> None:
+    """Delete a rerun and its values (tombstones), settle the ledger, close the waiting list."""
+    case, now = draft.case, int(seconds(draft.at))
+    rerun = case.reruns[number]
+    rerun.is_active = False
+    rerun.deleted_at = rerun.updated_at = now
+    rerun.updated_by = draft.user
+    draft.write_rerun(rerun)
+    for value in [v for v in case.values.values() if v.rerun_number == number]:
+        value.deleted_at = now
+        draft.write_value(value)
+    for row in case.ledger:
+        if row.rerun_number == number and row.outcome == "registered" and row.settled is None:
+            row.settled = "discarded"
+            case.touch_row(row)
+    for waiting in case.waiting:
+        if waiting.rerun_number == number and waiting.status in OPEN_WAITING:
+            waiting.status = "cancelled"
+            touch_waiting(draft, waiting)
+
+
+def as_json(document: SampleRerun | SampleRerunValues) -> dict[str, object]:
+    """A document as it is answered, with its `_id` and without the mark of a tombstone."""
+    fields = msgspec.structs.asdict(document)
+    del fields["deleted_at"]
+    return {"_id": document.id, **fields}
+
+
+def _shown(case: ReportCase, indexes: Collection[int]) -> dict[str, str]:
+    return {str(i): case.slots[i].value for i in indexes if i in case.slots}

@@ -1,0 +1,118 @@
+"""Reading reports from the stores and writing decided events to them."""
+
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from rerund.rerun.case import Loaded, ReportCase
+from rerund.rerun.documents import SampleRerun, SampleRerunValues
+from rerund.rerun.lab import Lab
+from rerund.rerun.records import EventRow, LedgerRow, ReportRow, Transaction
+from rerund.stores.ports import NumberCache, ReportStore, RerunStore
+
+
+class Stores(NamedTuple):
+    """The three stores of a lab."""
+
+    reports: ReportStore
+    reruns: RerunStore
+    numbers: NumberCache
+
+
+class LabCache:
+    """The lab data as last read, read again when its version changes."""
+
+    def __init__(self, reports: ReportStore):
+        self._reports = reports
+        self._labs: dict[int, tuple[Hashable, Lab]] = {}
+
+    def get(self, lab_id: int) -> Lab:
+        """The lab's formats and mappings as they are now."""
+        version = self._reports.lab_data_version(lab_id)
+        cached = self._labs.get(lab_id)
+        if cached is None or cached[0] != version:
+            cached = (version, Lab(self._reports.lab_data(lab_id)))
+            self._labs[lab_id] = cached
+        return cached[1]
+
+
+def load_cases(
+    stores: Stores, lab: Lab, rows: Sequence[ReportRow], ledger: Iterable[LedgerRow]
+) -> list[ReportCase]:
+    """The reports of these rows with everything that belongs to them.
+
+    What a crash left of earlier events is finished first. The rows must have been read
+    before: whatever changes after that is noticed by the compare-and-set.
+    """
+    ids = [row.lab_report_id for row in rows]
+    if not ids:
+        return []
+    finish(stores, lab.lab_id, ids)
+    slots = _grouped(stores.reports.report_values(lab.lab_id, ids))
+    reruns = _grouped(stores.reruns.reruns(lab.lab_id, ids))
+    values = _grouped(stores.reruns.values(lab.lab_id, ids))
+    waiting = _grouped(stores.reports.waiting_rows(lab.lab_id, ids))
+    results = _grouped(ledger)
+    return [
+        ReportCase(
+            Loaded(
+                row=row,
+                parameters=lab.parameters(row.report_format_id),
+                slots=slots.get(row.lab_report_id, []),
+                reruns=reruns.get(row.lab_report_id, []),
+                values=values.get(row.lab_report_id, []),
+                waiting=waiting.get(row.lab_report_id, []),
+                ledger=results.get(row.lab_report_id, []),
+            )
+        )
+        for row in rows
+    ]
+
+
+def finish(stores: Stores, lab_id: int, lab_report_ids: Collection[int]) -> None:
+    """Carry events that were committed but not applied to the other two stores."""
+    events = stores.reports.unapplied_events(lab_id, lab_report_ids)
+    if events:
+        carry(stores, lab_id, events)
+
+
+def write(stores: Stores, lab_id: int, transaction: Transaction) -> None:
+    """Commit, then carry the after-images to the other stores.
+
+    Raises StaleReport before anything is decided; a StoreUnavailable may also come after
+    the commit, and then `finish` or the sweep does the rest.
+    """
+    stores.reports.commit(transaction)
+    if transaction.events:
+        carry(stores, lab_id, transaction.events)
+    if transaction.waiting:
+        stores.numbers.notify(lab_id)
+
+
+def carry(stores: Stores, lab_id: int, events: Sequence[EventRow]) -> None:
+    """Apply the newest after-image of every document, publish numbers, mark as applied."""
+    reruns: dict[str, SampleRerun] = {}
+    values: dict[str, SampleRerunValues] = {}
+    numbers: dict[int, int | None] = {}
+    for event in sorted(events, key=lambda event: event.version):
+        reruns.update((rerun.id, rerun) for rerun in event.reruns)
+        values.update((value.id, value) for value in event.values)
+        numbers[event.lab_report_id] = event.active_number
+    if reruns or values:
+        stores.reruns.apply(list(reruns.values()), list(values.values()))
+        stores.numbers.publish(lab_id, numbers)
+    stores.reports.mark_applied(lab_id, [event.event_id for event in events])
+
+
+class _OfReport(Protocol):
+    @property
+    def lab_report_id(self) -> int: ...
+
+
+R = TypeVar("R", bound=_OfReport)
+
+
+def _grouped(rows: Iterable[R]) -> dict[int, list[R]]:
+    groups: dict[int, list[R]] = {}
+    for row in rows:
+        groups.setdefault(row.lab_report_id, []).append(row)
+    return groups

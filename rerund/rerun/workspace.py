@@ -1,0 +1,219 @@
+"""The reports and the ledger of some samples in memory, and payloads registered in them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from rerund.rerun.case import ReportCase
+from rerund.rerun.delivery import Delivery, from_ledger, ledger_row, run_identity
+from rerund.rerun.instants import seconds
+from rerund.rerun.lab import Lab
+from rerund.rerun.matching import Match, Run, match
+from rerund.rerun.receive import receive
+from rerund.rerun.records import NO_REPORT, LedgerRow, Transaction
+from rerund.rerun.rules import Rules
+
+AlertCode = Literal["ambiguous_sample", "unit_mismatch", "late", "rerun_closed", "redrawn"]
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Something a person should look at. It names a report and an instrument, no patient."""
+
+    code: AlertCode
+    lab_id: int
+    lab_report_id: int | None
+    device_id: str
+    entry_id: int
+
+
+AlertHook = Callable[[Alert], None]
+
+_ALERTED: tuple[AlertCode, ...] = ("unit_mismatch", "rerun_closed", "redrawn")
+
+
+class Workspace:
+    """What a batch of payloads of one lab needs, and what it changes."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        cases: Iterable[ReportCase],
+        ledger: Iterable[LedgerRow],
+        rules: Rules,
+        at: str,
+    ):
+        self._lab = lab
+        self._rules = rules
+        self._at = at
+        self._cases: dict[str, dict[int, ReportCase]] = {}
+        for case in cases:
+            self._cases.setdefault(case.row.sample_id, {})[case.row.lab_report_id] = case
+        self._by_sample: dict[str, list[LedgerRow]] = {}
+        self._by_result: dict[str, list[LedgerRow]] = {}
+        self._remembered: set[int] = set()
+        for row in ledger:
+            self._remember(row)
+        self._loose: list[LedgerRow] = []
+        self._late_done: set[str] = set()
+        self.alerts: list[Alert] = []
+
+    def _remember(self, row: LedgerRow) -> None:
+        if id(row) in self._remembered:
+            return
+        self._remembered.add(id(row))
+        self._by_sample.setdefault(row.sample_id, []).append(row)
+        self._by_result.setdefault(row.result_id, []).append(row)
+
+    def register(self, delivery: Delivery) -> None:
+        """Register a payload, after what waited for a report of its sample."""
+        if delivery.origin.kind == "patient" and delivery.origin.id_reliable:
+            self.register_late(delivery.origin.sample_id)
+        for result in delivery.results:
+            for row in self._by_result.get(result.result_id, ()):
+                if row.lab_report_id == NO_REPORT and row.outcome == "unmatched":
+                    delivery.unplaced[result.result_id] = row
+        self._register(delivery)
+
+    def register_late(self, sample_id: str) -> None:
+        """Register what came before its report or mapping, oldest entry first, once a batch.
+
+        A report that has not looked for earlier results gets those of other reports too.
+        """
+        if sample_id in self._late_done:
+            return
+        self._late_done.add(sample_id)
+        rows = self._by_sample.get(sample_id, [])
+        cases = self._cases.get(sample_id, {}).values()
+        if all(case.row.results_checked for case in cases):
+            rows = [row for row in rows if row.outcome == "unmatched"]
+        for delivery in from_ledger(rows):
+            if delivery.origin.kind == "patient" and delivery.origin.id_reliable:
+                self._register(delivery)
+
+    def _register(self, delivery: Delivery) -> None:
+        origin = delivery.origin
+        if origin.kind != "patient":
+            self._leave(delivery, "ignored", origin.kind)
+            return
+        if not origin.id_reliable:
+            self._leave(delivery, "unmatched", "unreliable_id")
+            return
+        known = self._find_known(delivery)
+        matched = self._match(delivery)
+        for report in matched.reports:
+            self._receive(self._cases[origin.sample_id][report.lab_report_id], delivery, known)
+        self._leave(delivery, "unmatched", matched.reason or "no_mapping")
+        if matched.reason == "ambiguous_sample":
+            self._alert("ambiguous_sample", None, delivery)
+
+    def _match(self, delivery: Delivery) -> Match:
+        origin = delivery.origin
+        run = Run(
+            delivery.run_time(),
+            origin.is_rerun,
+            origin.patient.ids if origin.patient else (),
+        )
+        reports = [case.row for case in self._cases.get(origin.sample_id, {}).values()]
+        return match(run, reports, self._rules)
+
+    def _receive(self, case: ReportCase, delivery: Delivery, known: set[str]) -> None:
+        before = len(case.ledger)
+        receive(case, delivery, self._lab, known, self._rules, self._at)
+        added = case.ledger[before:]
+        for row in added:
+            self._remember(row)
+        for code in _ALERTED:
+            if any(row.reason == code for row in added):
+                self._alert(code, case, delivery)
+        if any(row.late for row in added):
+            self._alert("late", case, delivery)
+
+    def _find_known(self, delivery: Delivery) -> set[str]:
+        """The values whose run the ledger holds already, though history did not say so.
+
+        One with another status or other flags becomes a status update of that run.
+        """
+        known: set[str] = set()
+        origin = delivery.origin
+        earlier = {
+            row.identity: row
+            for row in self._by_sample.get(origin.sample_id, ())
+            if row.identity and row.entry_id != origin.entry_id and self._forgotten(row, delivery)
+        }
+        for result in delivery.results if earlier else ():
+            key = run_identity(origin.device_id, origin.sample_id, result)
+            row = earlier.get(key) if key else None
+            if row is None or result.supersedes or row.result_id == result.result_id:
+                continue
+            then = row.result
+            if (then.result_status, then.abnormal_flags) == (
+                result.result_status,
+                result.abnormal_flags,
+            ):
+                known.add(result.result_id)
+            else:
+                result.run_kind, result.supersedes = "status_update", row.result_id
+        return known
+
+    def _forgotten(self, row: LedgerRow, delivery: Delivery) -> bool:
+        """Whether a run came before this payload and the daemon's history lacked it."""
+        age = seconds(delivery.origin.received_at) - seconds(row.received_at)
+        if age < 0:
+            return False
+        unsure = any(result.confidence == "low" for result in delivery.results)
+        return age > self._rules.history_window or unsure
+
+    def _leave(
+        self, delivery: Delivery, outcome: Literal["ignored", "unmatched"], reason: str
+    ) -> None:
+        """Keep what no report took, with all that a later registration needs."""
+        for result in delivery.results:
+            row = delivery.unplaced.get(result.result_id)
+            if row is None:
+                if result.result_id in self._by_result:
+                    continue
+                row = ledger_row(delivery, result)
+                self._remember(row)
+            elif row.reason == reason:
+                continue
+            row.outcome, row.reason = outcome, reason
+            if all(row is not other for other in self._loose):
+                self._loose.append(row)
+
+    def _alert(self, code: AlertCode, case: ReportCase | None, delivery: Delivery) -> None:
+        report = case.row.lab_report_id if case else None
+        origin = delivery.origin
+        self.alerts.append(Alert(code, delivery.lab_id, report, origin.device_id, origin.entry_id))
+
+    def unchecked(self) -> list[int]:
+        """The reports for which earlier results have now been looked for."""
+        return [
+            case.row.lab_report_id
+            for sample_id in self._late_done
+            for case in self._cases.get(sample_id, {}).values()
+            if not case.row.results_checked
+        ]
+
+    def transaction(self) -> Transaction:
+        """Everything that the registered payloads write, as one transaction."""
+        effects = [
+            effect
+            for cases in self._cases.values()
+            for case in cases.values()
+            if (effect := case.effects()) is not None
+        ]
+        loose = [row for row in self._loose if row.lab_report_id == NO_REPORT]
+        return merge([Transaction(ledger=loose), *effects])
+
+
+def merge(parts: Sequence[Transaction]) -> Transaction:
+    """Several transactions as one."""
+    return Transaction(
+        reports=[row for part in parts for row in part.reports],
+        events=[row for part in parts for row in part.events],
+        ledger=[row for part in parts for row in part.ledger],
+        values=[row for part in parts for row in part.values],
+        waiting=[row for part in parts for row in part.waiting],
+        activity=[row for part in parts for row in part.activity],
+    )
