@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from drivers.result import Comparator, Confidence, Evidence, Kind, NextAction, RunKind
-from drivers.source import PathRule, Pattern, Source, SourceRule
+from drivers.source import FieldPath, PathRule, Pattern, Source, SourceRule
 
 StatusMeaning = Literal[
     "final",
@@ -48,9 +48,8 @@ class Reference(Table):
 
 
 class Test(Table):
-    """What a mark looks for: the field's text, or that of any repeat, component or `sample_id`."""
+    """What a mark looks for in a field."""
 
-    field: PathRule | Literal["sample_id"]
     equals: Texts | None = None
     pattern: Pattern | None = None
     source: str = ""
@@ -69,8 +68,19 @@ class Test(Table):
         return text != "" and self.pattern.search(text) is not None
 
 
+def _kind_field(field: object) -> FieldPath | Literal["sample_id"]:
+    if field == "sample_id":
+        return "sample_id"
+    path = FieldPath.parse(field)
+    if path.record not in "HPO":
+        raise ValueError(f"expected a field of H, P or O, or sample_id, got {field!r}")
+    return path
+
+
 class KindMark(Test):
     """`[[kind]]`: what tells a QC, calibration or training message from a patient's."""
+
+    field: Annotated[FieldPath | Literal["sample_id"], PlainValidator(_kind_field)]
 
     kind: Kind
 

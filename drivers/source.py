@@ -47,6 +47,12 @@ class FieldPath:
             ANY_COMPONENT if component == "*" else int(component) if component else None,
         )
 
+    def __str__(self) -> str:
+        repeat = f"[{self.repeat}]" if self.repeat else ""
+        if self.component is None:
+            return f"{self.record}.{self.field}{repeat}"
+        return f"{self.record}.{self.field}{repeat}.{self.component or '*'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -87,6 +93,9 @@ class Source:
             return cls(cls.parse(table["from"]).alternatives, "", pattern)
         paths = tuple(FieldPath.parse(path) for path in table["join"])
         return cls((paths,), str(table.get("with", "^")), pattern)
+
+    def __str__(self) -> str:
+        return " or ".join(" with ".join(map(str, paths)) for paths in self.alternatives)
 
     def paths(self) -> tuple[FieldPath, ...]:
         """Every path the text may depend on."""

@@ -1,0 +1,200 @@
+"""What a message means: results grouped by sample, and host queries.
+
+    interpret(messages, profile, ...) -> Interpretation
+
+A pure function of its arguments. Nothing that the instrument sent is dropped: what does
+not fit is kept and noted, and only a message that the profile can not be meant for raises
+InterpretError. The hierarchy is the standard's (LIS02-A2 4.1): a result belongs to the last
+order before it, an order to the last patient.
+"""
+
+from datetime import tzinfo
+
+from drivers.digest import digest_of
+from drivers.errors import InterpretError
+from drivers.fields import Context, Fields
+from drivers.profile import Profile
+from drivers.reader import Reader
+from drivers.result import HostQuery, Interpretation, Note, Patient, SampleResults
+from drivers.results import OrderResults
+from protocols.astm.message import Message
+
+_ABORTED = frozenset("TRE")
+"""L.3: sender aborted, receiver asked for it, unknown system error (LIS02-A2 12.3)."""
+
+
+def interpret(
+    messages: list[Message], profile: Profile, *, id_prefix: str, timezone: tzinfo
+) -> Interpretation:
+    """Interpret the messages of one entry; clock times are in `timezone`. Raises InterpretError.
+
+    A result's id is `id_prefix`-message-record, both ordinals from 1, and the ordinal of the
+    value from 2 when a record holds several.
+    """
+    found = Interpretation([], [], [], digest_of(messages, profile.message.volatile))
+    for number, message in enumerate(messages, start=1):
+        key = (message.delimiters, timezone)
+        reader = profile.readers.get(key)
+        if reader is None:
+            reader = profile.readers[key] = Reader(profile, message.delimiters, timezone)
+        _MessageReading(reader, number, id_prefix, found).read(message)
+    return found
+
+
+class _MessageReading:
+    """The walk over the records of one message."""
+
+    def __init__(self, reader: Reader, number: int, id_prefix: str, found: Interpretation):
+        self._reader = reader
+        self._number = number
+        self._prefix = f"{id_prefix}-{number}-"
+        self._found = found
+        self._context = Context()
+        self._samples: dict[object, SampleResults] = {}
+        self._noted: set[tuple[str, str]] = set()
+        self._patient: Patient | None = None
+        self._order = 0
+        self._cancelled = False
+        self._group: SampleResults
+        self._reading: OrderResults | None = None
+        self._first_result = 0
+
+    def read(self, message: Message) -> None:
+        """Read every record, then judge the message as a whole."""
+        for code, ordinal in message.problems:
+            self._note(code, ordinal)
+        for ordinal, record in enumerate(message.records, start=1):
+            kind = record.type
+            if kind == "R":
+                self._result(record.fields, ordinal)
+            elif kind in "HPO":
+                self._enter(kind, record.fields, ordinal)
+            elif kind == "Q":
+                self._query(record.fields)
+        self._leave_order()
+        self._check_profile(message)
+        self._end(message)
+
+    def _note(self, code: str, ordinal: int, detail: str = "") -> None:
+        """Note what is odd; the same thing is said once a message."""
+        if (code, detail) not in self._noted:
+            self._noted.add((code, detail))
+            self._found.notes.append(Note(code, self._number, ordinal, detail))
+
+    def _enter(self, kind: str, fields: Fields, ordinal: int) -> None:
+        self._leave_order()
+        self._context.enter(kind, fields)
+        if kind == "O":
+            self._order = ordinal
+            self._cancelled = self._context.field("O", 26) == "X"
+        elif kind == "P":
+            self._patient = self._reader.patient(self._context)
+        else:
+            self._check_header(ordinal)
+
+    def _leave_order(self) -> None:
+        if self._cancelled:  # no result came: news of its own, not an empty order (8.4.26)
+            self._note("cancelled_order", self._order, f"order in record {self._order}")
+        self._cancelled = False
+        self._order = 0
+        self._reading = None
+
+    def _check_header(self, ordinal: int) -> None:
+        rules = self._reader.profile.message
+        sender = self._context.field("H", 5).casefold()
+        if rules.sender and not any(name.casefold() in sender for name in rules.sender):
+            self._object("other_sender", rules.other_sender, ordinal, " or ".join(rules.sender))
+        if rules.password is not None and self._context.field("H", 4) != rules.password:
+            self._object("wrong_password", "hold", ordinal, "the password of this profile")
+        if rules.receiver is not None and self._context.field("H", 10) != rules.receiver:
+            self._object("other_receiver", rules.other_receiver, ordinal, rules.receiver)
+
+    def _object(self, code: str, policy: str, ordinal: int, expected: str) -> None:
+        if policy == "hold":
+            raise InterpretError(code, self._number, ordinal, expected, "another")
+        self._note(code, ordinal)
+
+    def _result(self, fields: Fields, ordinal: int) -> None:
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = self._begin_results(ordinal)
+        results = reading.read(fields, f"{self._prefix}{ordinal}")
+        self._group.results += results
+        if reading.problems:
+            for code in reading.problems:
+                self._note(code, ordinal)
+            reading.problems.clear()
+
+    def _begin_results(self, ordinal: int) -> OrderResults:
+        self._cancelled = False
+        self._first_result = self._first_result or ordinal
+        self._group = self._sample(ordinal)
+        return OrderResults(self._reader, self._context)
+
+    def _sample(self, ordinal: int) -> SampleResults:
+        reader, context = self._reader, self._context
+        section = reader.profile.specimen
+        sample_id = reader.find(section.id, context)
+        reliable = bool(sample_id) and not any(p.search(sample_id) for p in section.unreliable)
+        if not reliable:
+            self._note("unreliable_sample_id" if sample_id else "no_sample_id", ordinal)
+        kind = reader.kinds.read(context, sample_id)
+        # Two orders without a name of their own are never taken for one sample.
+        key = (sample_id, kind, self._patient, 0 if reliable else ordinal)
+        sample = self._samples.get(key)
+        if sample is None:
+            priority = reader.find(section.priority, context) or None
+            status = context.field("O", 26) or None
+            sample = self._samples[key] = SampleResults(
+                self._number, sample_id, kind, reliable, [], self._patient, priority, status
+            )
+            self._found.samples.append(sample)
+        return sample
+
+    def _query(self, fields: Fields) -> None:
+        self._context.enter("Q", fields)
+        section, picker = self._reader.profile.query, self._reader.picker
+        path = section.sample_id
+        names = picker.repeats(path, self._context.field("Q", path.field))
+        code = self._reader.find(section.mode, self._context)
+        self._found.queries.append(
+            HostQuery(
+                self._number,
+                tuple(name for name in names if name != "ALL"),
+                "ALL" in self._context.field("Q", path.field),
+                section.modes.get(code, "unknown"),
+                code in section.abort,
+            )
+        )
+
+    def _check_profile(self, message: Message) -> None:
+        """Refuse a message of which this profile finds no test, or no value."""
+        results = [result for sample in self._samples.values() for result in sample.results]
+        if not results:
+            return
+        section = self._reader.profile.result
+        coded = sum(1 for result in results if result.test_code)
+        if not coded:
+            self._object("no_test_code", "hold", self._first_result, str(section.test_code))
+        if coded < len(results):
+            self._note("no_test_code", self._first_result)
+        if not any(result.value for result in results) and _holds_values(message):
+            self._object("no_value", "hold", self._first_result, str(section.value))
+
+    def _end(self, message: Message) -> None:
+        if message.termination_code not in _ABORTED:
+            return
+        self._note("aborted_message", len(message.records), f"L.3={message.termination_code}")
+        for sample in self._samples.values():
+            for result in sample.results:
+                if result.result_status in ("F", None):
+                    result.result_status = "P"
+
+
+def _holds_values(message: Message) -> bool:
+    """Whether any R.4 holds more than delimiters."""
+    blank = " ^" + message.delimiters.component + message.delimiters.repeat
+    return any(
+        record.type == "R" and "".join(record.fields[3:4]).strip(blank)
+        for record in message.records
+    )
