@@ -11,6 +11,10 @@ ConnectionPolicy = Literal["allow", "newest_wins", "refuse"]
 """What becomes of a second connection of the same instrument (seen: Maglumi opens fresh ones)."""
 
 
+DRAIN_INTERVAL = 0.002
+"""Seconds between two looks at what is still to be sent."""
+
+
 class TransportError(Exception):
     """A line could not be opened as configured; tried again for ever."""
 
@@ -38,6 +42,14 @@ class Connection(asyncio.Protocol):
 
     def line_error(self) -> None:
         """The UART met a parity or framing error, or a break, before the bytes that follow."""
+
+    async def drained(self) -> None:
+        """Wait until what was written has left: a serial port takes its time, 1 ms a byte."""
+        while (transport := self._transport) is not None and not transport.is_closing():
+            port = transport.get_extra_info("serial")
+            if not transport.get_write_buffer_size() and (port is None or not port.out_waiting):
+                return
+            await asyncio.sleep(DRAIN_INTERVAL)
 
     def abort(self) -> None:
         """Drop the line now, unsent bytes too.

@@ -9,28 +9,34 @@ LinkState = Literal["down", "listening", "connected"]
 
 @dataclass(slots=True)
 class LinkCounters:
-    """Totals of one instrument's link since the daemon started; bytes in and out are of the wire.
+    """Totals of one instrument's link since the daemon started.
 
-    `rejected` counts by reason what was answered NAK or ignored; `refused` are connections
-    turned away, `reconnects` attempts to open the line again.
+    `rejected` counts by reason what was answered NAK or ignored, `tolerated` by deviation
+    what a strict reader would have. `replies_refused` are NAKs because the journal could
+    not store, `replies_late` because it did not in time, `enquiries_refused` NAKs to ENQ.
+    `refused` are connections turned away, `reconnects` attempts to open a line again,
+    `failures` attempts that failed. `last_received_at` is in Unix seconds.
     """
 
     bytes_in: int = 0
     bytes_out: int = 0
     transfers: int = 0
+    enquiries_refused: int = 0
     frames: int = 0
     frames_repeated: int = 0
     messages: int = 0
     incomplete: int = 0
     replies_refused: int = 0
+    replies_late: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    tolerated: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     connections_total: int = 0
     refused: int = 0
     reconnects: int = 0
     failures: int = 0
     listening: bool = False
-    last_received_at: str | None = None
+    last_received_at: float | None = None
 
     @property
     def state(self) -> LinkState:

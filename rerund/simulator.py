@@ -1,0 +1,178 @@
+"""An instrument that plays files: what it sends, in which order, and how badly.
+
+Files hold frames as captured (with or without ENQ and EOT, ended by CR, LF or CR LF) or bare
+records. Playing is stop-and-wait as in LIS01-A2 6.3, by code of its own: an instrument that
+shared the sender of `protocols` would share its errors too.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from protocols.astm.control import ACK, CR, ENQ, EOT, ETB, ETX, LF, NAK, STX
+from protocols.astm.frame import encode, split
+
+ReplyWord = Literal["ACK", "NAK", "EOT", "ENQ", "other", "none"]
+
+_TOKEN = re.compile(rb"\x05|\x04|\x02[^\x02\x04\x05]*|[^\x02\x04\x05]+")
+_FRAME = re.compile(rb"\x02([0-7])[^\x03\x17]*[\x03\x17][0-9A-Fa-f]{2}", re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_WORDS: dict[bytes, ReplyWord] = {ACK: "ACK", NAK: "NAK", EOT: "EOT", ENQ: "ENQ"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Bytes to send, whether a reply of one byte is due, and whether it was sent before."""
+
+    data: bytes
+    label: str
+    awaits_reply: bool = True
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a step, and after how many seconds."""
+
+    step: Step
+    word: ReplyWord
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How files are played.
+
+    `packed`: records share frames of `max_text` bytes, else each has a frame of its own.
+    `raw`: nothing is added, mended or tried again, for damaged captures.
+    `read_size`: bytes of one write, 0 for whole ones; `delay`: seconds between two writes.
+    `merge`: steps put into one write: frames without waiting for ACK, EOT with the next ENQ.
+    `repeat` and `corrupt`: chance that a frame is sent twice, as after a lost ACK, or first
+    with one bit turned. `seed` makes these the same each time.
+    """
+
+    packed: bool = False
+    max_text: int = 240
+    raw: bool = False
+    read_size: int = 0
+    delay: float = 0.0
+    merge: int = 1
+    repeat: float = 0.0
+    corrupt: float = 0.0
+    seed: int = 0
+    reply_timeout: float = 15.0
+    busy_timeout: float = 10.0
+    frame_tries: int = 6
+
+
+def reply_word(reply: bytes) -> ReplyWord:
+    """Return the name of a reply byte, `none` for nothing."""
+    return _WORDS.get(reply, "other") if reply else "none"
+
+
+def steps_of(files: Iterable[bytes], playing: Playing) -> list[Step]:
+    """Return everything to send for the contents of `files`, in order."""
+    steps: list[Step] = []
+    for data in files:
+        if playing.raw:
+            steps += _tokens(data)
+        elif STX in data:
+            steps += _sessions(_tokens(data))
+        else:
+            steps += _session(_frames_of_records(data, playing))
+    return list(_worsened(steps, playing)) if playing.repeat else steps
+
+
+def corrupted(data: bytes, rng: random.Random) -> bytes:
+    """Return a frame with one bit of its number or text turned so that it remains a frame."""
+    text = range(1, data.rfind(ETX) if ETX in data else data.rfind(ETB))
+    at = rng.choice(text)
+    # Bit 5 keeps a printable character printable: no control character appears or goes.
+    return data[:at] + bytes([data[at] ^ (0x20 if data[at] > 0x3F else 0x01)]) + data[at + 1 :]
+
+
+def is_frame(step: Step) -> bool:
+    """Whether the step carries a whole frame."""
+    return _FRAME.match(step.data) is not None
+
+
+def _tokens(data: bytes) -> Iterator[Step]:
+    number = 0
+    for token in _TOKEN.findall(data):
+        if token == ENQ:
+            yield Step(ENQ, "ENQ")
+        elif token == EOT:
+            yield Step(EOT, "EOT", awaits_reply=False)
+        elif token[:1] == STX:
+            number += 1
+            yield Step(token, f"frame {number}")
+        elif token.strip(CR + LF):
+            yield Step(token, "noise", awaits_reply=False)
+
+
+def _sessions(tokens: Iterable[Step]) -> Iterator[Step]:
+    """Put ENQ before and EOT after what lacks them, and CR LF behind every frame."""
+    is_open = False
+    before: re.Match[bytes] | None = None
+    for token in tokens:
+        frame = _FRAME.match(token.data)
+        if is_open and (token.data == ENQ or _begins_anew(before, frame)):
+            yield Step(EOT, "EOT", awaits_reply=False)
+            is_open = False
+        if not is_open and token.data not in (ENQ, EOT):
+            yield Step(ENQ, "ENQ")
+        is_open = token.data != EOT
+        before = frame
+        yield Step(frame.group() + CR + LF, token.label) if frame else token
+    if is_open:
+        yield Step(EOT, "EOT", awaits_reply=False)
+
+
+def _begins_anew(before: re.Match[bytes] | None, frame: re.Match[bytes] | None) -> bool:
+    """Whether a frame 1 is out of turn and no repetition: the capture lost its ENQ."""
+    return (
+        before is not None
+        and frame is not None
+        and frame.group(1) == b"1"
+        and before.group(1) != b"0"
+        and before.group() != frame.group()
+    )
+
+
+def _session(frames: Iterable[bytes]) -> Iterator[Step]:
+    yield Step(ENQ, "ENQ")
+    for number, frame in enumerate(frames, 1):
+        yield Step(frame, f"frame {number}")
+    yield Step(EOT, "EOT", awaits_reply=False)
+
+
+def _frames_of_records(data: bytes, playing: Playing) -> Iterator[bytes]:
+    records = [line + CR for line in _LINE_END.split(data) if line and line[:1] != b"#"]
+    texts = _messages(records) if playing.packed else records
+    number = 0
+    for text in texts:
+        for piece, is_last in split(text, playing.max_text):
+            number += 1
+            yield encode(piece, number, is_last)
+
+
+def _messages(records: Iterable[bytes]) -> Iterator[bytes]:
+    """Join the records of each message: a header begins a new one (LIS01-A2 6.3.1.1)."""
+    message = b""
+    for record in records:
+        if record[:1] == b"H" and message:
+            yield message
+            message = b""
+        message += record
+    if message:
+        yield message
+
+
+def _worsened(steps: Iterable[Step], playing: Playing) -> Iterator[Step]:
+    rng = random.Random(playing.seed)
+    for step in steps:
+        yield step
+        if is_frame(step) and rng.random() < playing.repeat:
+            yield Step(step.data, f"{step.label} again", is_repeat=True)
