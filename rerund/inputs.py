@@ -69,7 +69,8 @@ class Recorder:
 
 def pack_inputs(inputs: Inputs) -> bytes:
     """Return inputs as bytes for the journal, none when nothing was known and nothing open."""
-    return b"" if inputs == Inputs() else _encode(inputs)
+    is_plain = inputs.complete and not (inputs.known or inputs.waiting or inputs.previous)
+    return b"" if is_plain else _encode(inputs)
 
 
 def unpack_inputs(body: bytes) -> Inputs:

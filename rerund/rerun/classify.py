@@ -42,7 +42,9 @@ def classify_first(results: Sequence[Result], confidence: Confidence) -> bool:
         return False
     for result in results:
         result.run_kind = "original"
-        result.confidence = confidence
+    if confidence != "high":  # the default
+        for result in results:
+            result.confidence = confidence
     return True
 
 
@@ -50,6 +52,8 @@ def classify(sample: SampleResults, history: SampleHistory) -> Findings:
     """Classify every value of a sample of one message against what is known."""
     findings = Findings()
     _number_replicates(sample.results)
+    for result in sample.results:
+        history.settle_clock(result)
     decide = _Classifier(sample, history, findings).classify
     for result in in_run_order(sample.results):
         decide(result)

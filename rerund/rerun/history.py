@@ -10,15 +10,11 @@ from drivers.result import Result
 from rerund.rerun.identity import (
     Identity,
     identity,
-    in_repeated_hour,
     instant,
+    second_reading,
     seconds_between,
 )
 from rerund.rerun.model import KnownRun, OpenRerun, Windows
-
-# Half of what a clock change repeats: a message that equals one of the other hour is
-# nearer to it than this when it was merely sent again.
-_REPEATED_HOUR = 1800.0
 
 
 class History(Protocol):
@@ -71,16 +67,27 @@ class SampleHistory:
         age = seconds_between(run.received_at, self.setting.received_at)
         return age is None or age <= self.setting.windows.history_window
 
-    def same(self, result: Result) -> list[KnownRun]:
-        """Return the known runs with the identity of a value that has a run time."""
-        runs = self._by_identity.get(identity(result), [])
-        if runs and result.run_at and in_repeated_hour(result.run_at, self.setting.timezone):
-            return [run for run in runs if self._soon_after(run)]
-        return runs
+    def settle_clock(self, result: Result) -> None:
+        """Take the later reading of a clock time that comes twice, where the first is taken.
 
-    def _soon_after(self, run: KnownRun) -> bool:
-        gap = seconds_between(run.received_at, self.setting.received_at)
-        return gap is None or gap < _REPEATED_HOUR
+        In the night that summer time ends, a run that was known before the later reading is
+        of the first hour, and a value of the same clock time that comes after it of the
+        second: two runs, even if equal.
+        """
+        now = self.setting.received_at
+        taken = [run for run in self.earlier(result) if run.run_at == result.run_at]
+        if not taken or result.run_at is None or now is None:
+            return
+        later = second_reading(result.run_at, self.setting.timezone)
+        tolerance = self.setting.windows.clock_tolerance
+        if later is None or (seconds_between(later, now) or 0.0) < -tolerance:
+            return
+        if any((seconds_between(run.received_at, later) or 0.0) > tolerance for run in taken):
+            result.run_at = later
+
+    def same(self, result: Result) -> list[KnownRun]:
+        """Return the known runs with the identity of a value."""
+        return self._by_identity.get(identity(result), [])
 
     def earlier(self, result: Result) -> list[KnownRun]:
         """Return the runs of the value's test in the history window.
@@ -155,7 +162,7 @@ class MemoryHistory:
         self._previous = (digest, received_at)
 
 
-class NothingWaiting:
+class NoWaiting:
     """A waiting list without rows, for input that belongs to no lab."""
 
     def open_reruns(self, sample_id: str) -> Sequence[OpenRerun]:

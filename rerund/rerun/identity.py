@@ -3,14 +3,16 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Protocol
 
 from drivers.result import Result
 
-UNUSABLE_STATUSES = frozenset("XIDW")
-"""Cannot be done, pending, deleted, wrong (LIS02-A2 9.9, HL7 table 0085)."""
+UNUSABLE_STATUSES = frozenset("XID")
+"""Cannot be done, pending, deleted or wrong: the letters that drivers translate to."""
 
+_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}  # RFC 4122, 4.1.1
 _UNDILUTED = frozenset(("", "1", "1:1", "1.0"))
 
 Identity = tuple[str, str | None, str, str | None, int]
@@ -50,11 +52,11 @@ def namespace(journal_id: str) -> uuid.UUID:
 
 def payload_id(journal: uuid.UUID, entry: int, message: int, group: str) -> str:
     """Return the UUIDv5 that names one group of values of one message of one entry."""
-    # The digest of uuid.uuid5, without its two detours over text: this runs per message.
-    digest = hashlib.sha1(
-        journal.bytes + f"{entry}-{message}-{group}".encode(), usedforsecurity=False
-    ).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=5))
+    # uuid.uuid5 without its detours over objects: this runs for every payload.
+    name = f"{entry}-{message}-{group}".encode()
+    text = hashlib.sha1(journal.bytes + name, usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[text[16]]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
 def run_key(device_id: str, sample_id: str, journal_id: str, entry: int, group: str) -> str:
@@ -86,6 +88,7 @@ def dilution_factor(dilution: str | None) -> str:
     return "1" if text in _UNDILUTED else text.removeprefix("1:")
 
 
+@lru_cache(maxsize=4096)  # the values of a message share their times
 def instant(text: str | None) -> float | None:
     """Return the POSIX seconds of an aware ISO 8601 instant."""
     return None if text is None else datetime.fromisoformat(text).timestamp()
@@ -97,14 +100,19 @@ def seconds_between(earlier: str | None, later: str | None) -> float | None:
     return None if start is None or end is None else end - start
 
 
-def in_repeated_hour(run_at: str, timezone: tzinfo) -> bool:
-    """Say whether a clock in `timezone` showed the time of `run_at` twice that day."""
-    wall = datetime.fromisoformat(run_at).astimezone(timezone)
-    return wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset()
+def second_reading(run_at: str, timezone: tzinfo) -> str | None:
+    """Return the later instant of a clock time that `timezone` had twice, None for any other.
+
+    Drivers read the first of the two.
+    """
+    first = datetime.fromisoformat(run_at)
+    later = first.astimezone(timezone).replace(fold=1).astimezone(UTC)
+    return f"{later:%Y-%m-%dT%H:%M:%S}Z" if later > first else None
 
 
 def in_run_order(results: Sequence[Result]) -> list[Result]:
     """Order values by run time and then by arrival; as they came when a time is unknown."""
-    if all(result.run_at is not None for result in results):
-        return sorted(results, key=lambda result: instant(result.run_at) or 0.0)
-    return list(results)
+    times = {result.run_at for result in results}
+    if len(times) == 1 or None in times:
+        return list(results)
+    return sorted(results, key=lambda result: instant(result.run_at) or 0.0)
