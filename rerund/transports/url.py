@@ -6,6 +6,8 @@ serial:///dev/ttyUSB0?baud=9600&bits=8&parity=N&stop=1&flow=none
 """
 
 import ipaddress
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -80,6 +82,43 @@ def parse_url(text: str) -> LinkUrl:
     if parts.path not in ("", "/") or parts.fragment or parts.username is not None:
         raise ValueError(f"{text!r} has more than a host and a port")
     return _listen(parts) if parts.scheme == "listen" else _connect(parts)
+
+
+def conflicts(urls: Mapping[str, LinkUrl]) -> list[tuple[str, str]]:
+    """Return (name, sentence) for every link that can not live beside those before it.
+
+    Instruments may share a listening address only when each says where it calls from, or
+    the results of one would be taken for another's. Port 0 is a port of its own each time.
+    """
+    problems = []
+    taken: dict[object, str] = {}
+    for name, url in urls.items():
+        for key, what in _claims(url):
+            if key in taken:
+                problems.append((name, f"{what} is already that of instrument {taken[key]!r}"))
+            taken.setdefault(key, name)
+    shared = Counter(
+        (url.host, url.port) for url in urls.values() if isinstance(url, ListenUrl) and url.port
+    )
+    problems += [
+        (name, f"listen://{_authority(url.host, url.port)} is shared; add ?peer=ADDRESS")
+        for name, url in urls.items()
+        if isinstance(url, ListenUrl) and not url.peers and shared[url.host, url.port] > 1
+    ]
+    return problems
+
+
+def _claims(url: LinkUrl) -> list[tuple[object, str]]:
+    """Return what a link must have for itself, and how to call it."""
+    match url:
+        case SerialUrl(path):
+            return [(path, path)]
+        case ConnectUrl():
+            return [(url, str(url))]
+        case ListenUrl(host, port, peers) if port:
+            return [((host, port, peer), f"peer {peer}") for peer in sorted(peers)]
+        case _:
+            return []
 
 
 def normal_address(text: str) -> str:

@@ -1,6 +1,13 @@
 import pytest
 
-from rerund.transports.url import ConnectUrl, ListenUrl, SerialUrl, normal_address, parse_url
+from rerund.transports.url import (
+    ConnectUrl,
+    ListenUrl,
+    SerialUrl,
+    conflicts,
+    normal_address,
+    parse_url,
+)
 
 READ = [
     ("listen://0.0.0.0:5001", ListenUrl("0.0.0.0", 5001)),
@@ -78,3 +85,45 @@ def test_a_bad_address_is_refused_with_what_was_expected(text, says):
 )
 def test_a_peer_address_has_one_form(shown, normal):
     assert normal_address(shown) == normal
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        ("listen://0.0.0.0:5001", "listen://0.0.0.0:5002"),
+        ("listen://0.0.0.0:0", "listen://0.0.0.0:0"),
+        ("listen://0.0.0.0:5001?peer=10.0.0.7", "listen://0.0.0.0:5001?peer=10.0.0.8"),
+        ("serial:///dev/ttyS0", "serial:///dev/ttyS1"),
+        ("connect://10.0.0.7:5001", "connect://10.0.0.7:5002"),
+    ],
+)
+def test_links_that_can_be_told_apart_live_side_by_side(links):
+    assert conflicts({str(n): parse_url(link) for n, link in enumerate(links)}) == []
+
+
+@pytest.mark.parametrize(
+    ("links", "problems"),
+    [
+        (
+            ("listen://0.0.0.0:5001", "listen://0.0.0.0:5001?peer=10.0.0.7"),
+            [("0", "listen://0.0.0.0:5001 is shared; add ?peer=ADDRESS")],
+        ),
+        (
+            ("listen://0.0.0.0:1?peer=10.0.0.7", "listen://0.0.0.0:1?peer=10.0.0.8,10.0.0.7"),
+            [("1", "peer 10.0.0.7 is already that of instrument '0'")],
+        ),
+        (
+            ("serial:///dev/ttyS0", "serial:///dev/ttyS0?baud=1200"),
+            [("1", "/dev/ttyS0 is already that of instrument '0'")],
+        ),
+        (
+            ("connect://10.0.0.7:1", "connect://10.0.0.7:1", "connect://10.0.0.7:1"),
+            [
+                ("1", "connect://10.0.0.7:1 is already that of instrument '0'"),
+                ("2", "connect://10.0.0.7:1 is already that of instrument '0'"),
+            ],
+        ),
+    ],
+)
+def test_links_that_can_not_be_told_apart_are_named(links, problems):
+    assert conflicts({str(n): parse_url(link) for n, link in enumerate(links)}) == problems
