@@ -1,0 +1,71 @@
+"""Frames and messages out of stored bytes: captures, journals, files.
+
+More forgiving than a link, because nobody can be asked again: ENQ and EOT may be missing, and
+frames may end with CR, LF, both or nothing.
+"""
+
+from collections.abc import Iterator
+
+from protocols.astm.boundary import Position, place
+from protocols.astm.dialect import STANDARD, Dialect
+from protocols.astm.frame import Frame
+from protocols.astm.parser import Awaiting, FrameParser, Token
+from protocols.astm.simplified import SimplifiedParser
+from protocols.stream import Stream
+
+
+def unframe(data: bytes, dialect: Dialect = STANDARD) -> list[Frame]:
+    """Return every frame in `data`, the damaged ones with their reason."""
+    return [token for token in _tokens(data, dialect) if isinstance(token, Frame)]
+
+
+def message_texts(data: bytes, dialect: Dialect = STANDARD) -> Iterator[bytes]:
+    """Yield the text of each message in `data`, as a receiver would have stored it.
+
+    Damaged frames are left out and a frame that comes twice counts once. Without ENQ and EOT
+    a repeated frame and a message sent twice look alike: a frame that begins with H after a
+    message has ended begins another.
+    """
+    texts: list[bytes] = []
+    position = Position()
+    last: Frame | None = None
+    for token in _tokens(data, dialect):
+        if not isinstance(token, Frame):
+            if isinstance(token, bytes):
+                last = None
+                position = Position()
+            continue
+        if token.reason is not None:
+            continue
+        placed = place(position, token.text, token.is_end)
+        if last is not None and _repeats(token, last) and not (placed.starts and _is_header(token)):
+            continue
+        if placed.starts and texts:
+            yield b"".join(texts)
+            texts.clear()
+        texts.append(token.text)
+        position, last = placed, token
+    if texts:
+        yield b"".join(texts)
+
+
+def _repeats(frame: Frame, last: Frame) -> bool:
+    return frame.number == last.number and frame.text == last.text
+
+
+def _is_header(frame: Frame) -> bool:
+    return frame.text[:1] in (b"H", b"h")
+
+
+def _tokens(data: bytes, dialect: Dialect) -> Iterator[Token]:
+    stream = Stream()
+    parser = (SimplifiedParser if dialect.framing == "simplified" else FrameParser)(stream, dialect)
+    stream.feed(data)
+    while True:
+        token = parser.next_token()
+        if not isinstance(token, Awaiting):
+            yield token
+        elif token is Awaiting.TRAILER:
+            stream.pause()
+        else:
+            return
