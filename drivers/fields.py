@@ -1,8 +1,4 @@
-"""Picking texts out of the fields of a message, by its delimiters.
-
-A column is a fact about a result that depends on a few fields: its text, key by key, is
-worked out once and remembered.
-"""
+"""Picking texts out of the fields of a message, by its delimiters."""
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
@@ -16,8 +12,8 @@ from protocols.astm.text import Delimiters, unescape
 V = TypeVar("V")
 
 Fields = Sequence[str]
-Texts = dict[tuple[str, int], str]
-"""The raw text of the fields a rule needs, by record type and position."""
+RawText = Callable[[str, int], str]
+"""The raw text of a field, by record type and position (from 1)."""
 
 
 class Picker:
@@ -31,7 +27,9 @@ class Picker:
         self._dialect = dialect
 
     def pick(self, path: FieldPath, raw: str) -> str:
-        """The text of `path` in the field `raw`; empty when the field has no such part."""
+        """Return the text of `path` in the field `raw`; empty when it has no such part."""
+        if not raw:
+            return ""
         text = raw
         if path.repeat is not None or path.component is not None:
             text = _part(text, self._repeat, path.repeat or 1)
@@ -41,24 +39,26 @@ class Picker:
             text = next(filter(str.strip, text.split(self._component)), "")
         else:
             text = _part(text, self._component, path.component)
-        return self.decode(text)
-
-    def decode(self, text: str) -> str:
-        """The text with its escape sequences decoded and without blanks at its ends."""
         if self._escape and self._escape in text:
             text = unescape(text, self._delimiters, self._dialect)
         return text.strip()
 
     def repeats(self, path: FieldPath, raw: str) -> list[str]:
-        """The texts of `path` in each repeat of the field, without empty ones."""
-        single = FieldPath(path.record, path.field, component=path.component)
-        texts = [self.pick(single, repeat) for repeat in raw.split(self._repeat)]
+        """Return the texts of `path` in each repeat of the field, without empty ones.
+
+        Some instruments send several codes at once, `F\\Q` (Thermo Indiko).
+        """
+        if path.repeat is None:
+            single = FieldPath(path.record, path.field, component=path.component)
+            texts = [self.pick(single, repeat) for repeat in raw.split(self._repeat)]
+        else:
+            texts = [self.pick(path, raw)]
         return [text for text in texts if text]
 
-    def find(self, source: Source, texts: Texts) -> str:
-        """The text that a source finds; empty when there is none."""
+    def find(self, source: Source, raw: RawText) -> str:
+        """Return the text that a source finds; empty when there is none."""
         for alternative in source.alternatives:
-            parts = [self.pick(path, texts[path.record, path.field]) for path in alternative]
+            parts = [self.pick(path, raw(path.record, path.field)) for path in alternative]
             while parts and not parts[-1]:
                 parts.pop()
             text = source.joiner.join(parts)
@@ -85,50 +85,45 @@ class Context:
 
     def enter(self, record: str, fields: Fields) -> None:
         """Begin a record; what is below it in the hierarchy is left (LIS02-A2 4.1)."""
-        below = {"H": "PO", "P": "O"}.get(record, "")
-        for lower in below:
+        for lower in _BELOW.get(record, ""):
             self._records.pop(lower, None)
         self._records[record] = fields
 
     def field(self, record: str, position: int) -> str:
-        """The raw text of a field; empty when the record or the field is absent."""
+        """Return the raw text of a field; empty when the record or the field is absent."""
         fields = self._records.get(record, ())
         return fields[position - 1] if position <= len(fields) else ""
 
-    def texts(self, paths: Iterable[FieldPath]) -> Texts:
-        """The raw texts that these paths need."""
-        return {(path.record, path.field): self.field(path.record, path.field) for path in paths}
+
+_BELOW = {"H": "PO", "P": "O"}
 
 
 class Column(Generic[V]):
-    """A fact about a result, worked out from a few fields of its R, O, P and H records."""
+    """A fact about a result, worked out from a few fields of its R, O, P and H records.
 
-    def __init__(self, paths: Iterable[FieldPath], compute: Callable[[Texts], V]):
-        keys = {(path.record, path.field) for path in paths}
-        self._inner = sorted(key for key in keys if key[0] == "R") or [("R", 1)]
-        self._outer = sorted(key for key in keys if key[0] != "R")
+    Instruments send the same codes, units, flags and times over and over: what the texts of
+    the fields mean is worked out once. `key` picks the texts out of the fields of an R
+    record, and `bind` gives their meanings for the results of one order.
+    """
+
+    def __init__(self, paths: Iterable[FieldPath], compute: Callable[[RawText], V]):
+        places = {(path.record, path.field) for path in paths}
+        self._inner = sorted(place for place in places if place[0] == "R") or [("R", 1)]
+        self._outer = sorted(place for place in places if place[0] != "R")
         self._compute = compute
-        self._get: itemgetter[Any] = itemgetter(*(position - 1 for _, position in self._inner))
-        self._memo: Memo[Any, V] = Memo(self._work_out)
-        self._plain = self._lookup_of(self._memo)
+        self._orders: Memo[tuple[str, ...], Memo[Any, V]] = Memo(self._memo)
+        self.key: itemgetter[Any] = itemgetter(*(position - 1 for _, position in self._inner))
         self.width = max(position for _, position in self._inner)
 
-    def bind(self, context: Context) -> Callable[[Fields], V]:
-        """The fact as a function of the R fields, for the results of one order."""
-        if not self._outer:
-            return self._plain
-        outer = tuple(context.field(record, position) for record, position in self._outer)
-        get, memo = self._get, self._memo
-        return lambda fields: memo[get(fields), outer]
+    def bind(self, context: Context) -> Memo[Any, V]:
+        """Return what each key means under the header, patient and order of `context`."""
+        return self._orders[tuple(context.field(*place) for place in self._outer)]
 
-    def _lookup_of(self, memo: Memo[Any, V]) -> Callable[[Fields], V]:
-        get = self._get
-        return lambda fields: memo[get(fields)]
+    def _memo(self, outer: tuple[str, ...]) -> Memo[Any, V]:
+        def work_out(inner: Any) -> V:
+            texts = dict(zip(self._outer, outer, strict=True))
+            inner = inner if len(self._inner) > 1 else (inner,)
+            texts.update(zip(self._inner, inner, strict=True))
+            return self._compute(lambda record, position: texts[record, position])
 
-    def _work_out(self, key: Any) -> V:
-        inner, outer = key if self._outer else (key, ())
-        if len(self._inner) == 1:
-            inner = (inner,)
-        texts = dict(zip(self._inner, inner, strict=True))
-        texts.update(zip(self._outer, outer, strict=True))
-        return self._compute(texts)
+        return Memo(work_out)

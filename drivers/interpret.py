@@ -16,7 +16,7 @@ from drivers.fields import Context, Fields
 from drivers.profile import Profile
 from drivers.reader import Reader
 from drivers.result import HostQuery, Interpretation, Note, Patient, SampleResults
-from drivers.results import OrderResults
+from drivers.results import read_results
 from protocols.astm.message import Message
 
 _ABORTED = frozenset("TRE")
@@ -54,10 +54,10 @@ class _MessageReading:
         self._noted: set[tuple[str, str]] = set()
         self._patient: Patient | None = None
         self._order = 0
-        self._cancelled = False
-        self._group: SampleResults
-        self._reading: OrderResults | None = None
+        self._rows: list[Fields] = []
+        self._ordinals: list[int] = []
         self._first_result = 0
+        self._uncoded = 0
 
     def read(self, message: Message) -> None:
         """Read every record, then judge the message as a whole."""
@@ -66,7 +66,8 @@ class _MessageReading:
         for ordinal, record in enumerate(message.records, start=1):
             kind = record.type
             if kind == "R":
-                self._result(record.fields, ordinal)
+                self._rows.append(record.fields)
+                self._ordinals.append(ordinal)
             elif kind in "HPO":
                 self._enter(kind, record.fields, ordinal)
             elif kind == "Q":
@@ -86,18 +87,28 @@ class _MessageReading:
         self._context.enter(kind, fields)
         if kind == "O":
             self._order = ordinal
-            self._cancelled = self._context.field("O", 26) == "X"
         elif kind == "P":
             self._patient = self._reader.patient(self._context)
         else:
             self._check_header(ordinal)
 
     def _leave_order(self) -> None:
-        if self._cancelled:  # no result came: news of its own, not an empty order (8.4.26)
+        if self._rows:
+            self._read_results()
+        elif self._order and self._context.field("O", 26) == "X":
+            # That no result will come is news of its own, not an empty order (8.4.26).
             self._note("cancelled_order", self._order, f"order in record {self._order}")
-        self._cancelled = False
         self._order = 0
-        self._reading = None
+
+    def _read_results(self) -> None:
+        rows, ordinals = self._rows, self._ordinals
+        self._rows, self._ordinals = [], []
+        self._first_result = self._first_result or ordinals[0]
+        read = read_results(self._reader, self._context, rows, ordinals, self._prefix)
+        self._sample(ordinals[0]).results.extend(read.results)
+        for code, ordinal in read.problems:
+            self._note(code, ordinal)
+            self._uncoded += code == "no_test_code"
 
     def _check_header(self, ordinal: int) -> None:
         rules = self._reader.profile.message
@@ -114,27 +125,10 @@ class _MessageReading:
             raise InterpretError(code, self._number, ordinal, expected, "another")
         self._note(code, ordinal)
 
-    def _result(self, fields: Fields, ordinal: int) -> None:
-        reading = self._reading
-        if reading is None:
-            reading = self._reading = self._begin_results(ordinal)
-        results = reading.read(fields, f"{self._prefix}{ordinal}")
-        self._group.results += results
-        if reading.problems:
-            for code in reading.problems:
-                self._note(code, ordinal)
-            reading.problems.clear()
-
-    def _begin_results(self, ordinal: int) -> OrderResults:
-        self._cancelled = False
-        self._first_result = self._first_result or ordinal
-        self._group = self._sample(ordinal)
-        return OrderResults(self._reader, self._context)
-
     def _sample(self, ordinal: int) -> SampleResults:
         reader, context = self._reader, self._context
         section = reader.profile.specimen
-        sample_id = reader.find(section.id, context)
+        sample_id = reader.picker.find(section.id, context.field)
         reliable = bool(sample_id) and not any(p.search(sample_id) for p in section.unreliable)
         if not reliable:
             self._note("unreliable_sample_id" if sample_id else "no_sample_id", ordinal)
@@ -143,7 +137,7 @@ class _MessageReading:
         key = (sample_id, kind, self._patient, 0 if reliable else ordinal)
         sample = self._samples.get(key)
         if sample is None:
-            priority = reader.find(section.priority, context) or None
+            priority = reader.picker.find(section.priority, context.field) or None
             status = context.field("O", 26) or None
             sample = self._samples[key] = SampleResults(
                 self._number, sample_id, kind, reliable, [], self._patient, priority, status
@@ -156,7 +150,7 @@ class _MessageReading:
         section, picker = self._reader.profile.query, self._reader.picker
         path = section.sample_id
         names = picker.repeats(path, self._context.field("Q", path.field))
-        code = self._reader.find(section.mode, self._context)
+        code = picker.find(section.mode, self._context.field)
         self._found.queries.append(
             HostQuery(
                 self._number,
@@ -169,16 +163,11 @@ class _MessageReading:
 
     def _check_profile(self, message: Message) -> None:
         """Refuse a message of which this profile finds no test, or no value."""
-        results = [result for sample in self._samples.values() for result in sample.results]
-        if not results:
-            return
         section = self._reader.profile.result
-        coded = sum(1 for result in results if result.test_code)
-        if not coded:
+        samples = self._samples.values()
+        if self._uncoded and all(r.test_code == "" for s in samples for r in s.results):
             self._object("no_test_code", "hold", self._first_result, str(section.test_code))
-        if coded < len(results):
-            self._note("no_test_code", self._first_result)
-        if not any(result.value for result in results) and _holds_values(message):
+        if not any(r.value for s in samples for r in s.results) and _holds_values(message):
             self._object("no_value", "hold", self._first_result, str(section.value))
 
     def _end(self, message: Message) -> None:

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from drivers.fields import Context, Picker, Texts
+from drivers.fields import Context, Picker, RawText
+from drivers.memo import Memo
 from drivers.profile import Profile
 from drivers.result import Confidence, Evidence, Kind, NextAction, RunKind
 from drivers.sections import KindMark, RerunMark, StatusMeaning
@@ -12,16 +13,16 @@ from drivers.source import FieldPath
 class Mark(NamedTuple):
     """The part of a result that its status and its rerun marks decide."""
 
-    result_status: str | None
-    invalid_reason: str | None
-    run_kind: RunKind
-    next_action: NextAction
-    evidence: Evidence
-    confidence: Confidence
-    raw_marker: str | None
+    result_status: str | None = None
+    invalid_reason: str | None = None
+    run_kind: RunKind = "unknown"
+    next_action: NextAction = "none"
+    evidence: Evidence = "none"
+    confidence: Confidence = "high"
+    raw_marker: str | None = None
 
 
-# LIS02-A2 9.9 and HL7 table 0085 for "deleted"; a questionable value keeps its own code.
+# LIS02-A2 9.9, and HL7 table 0085 for what was withdrawn. A questionable value has its own code.
 _LETTERS: dict[StatusMeaning, str] = {
     "final": "F",
     "preliminary": "P",
@@ -32,7 +33,7 @@ _LETTERS: dict[StatusMeaning, str] = {
     "withdrawn": "D",
     "retransmission": "F",
 }
-_UNUSABLE: set[StatusMeaning] = {"pending", "cannot_be_done", "withdrawn"}
+_UNUSABLE: frozenset[StatusMeaning] = frozenset(("pending", "cannot_be_done", "withdrawn"))
 _RUN_KINDS: dict[StatusMeaning, RunKind] = {
     "correction": "correction",
     "withdrawn": "withdrawal",
@@ -50,48 +51,50 @@ class MarkReader:
         self._marks = profile.rerun.mark
         self.paths = (self._status, *(mark.field for mark in self._marks))
 
-    def read(self, texts: Texts) -> Mark:
-        """The marks that these field texts hold."""
-        codes = _codes(self._picker, self._status, texts)
-        code = next((code for code in codes if code in self._meanings), codes[0] if codes else None)
-        meaning = self._meanings.get(code or "")
-        letter = _LETTERS.get(meaning, code) if meaning else code
-        hits = [(mark, hit) for mark in self._marks for hit in [self._hit(mark, texts)] if hit]
-        run = next((found for found in hits if found[0].run_kind), None)
-        following = next((found for found in hits if found[0].next_action), None)
-        markers = list(dict.fromkeys(found[1] for found in (run, following) if found))
-        if run is not None and run[0].run_kind is not None:
-            kind, evidence, confidence = run[0].run_kind, run[0].evidence, run[0].confidence
-        else:
-            kind = _RUN_KINDS.get(meaning, "unknown") if meaning else "unknown"
-            evidence, confidence = ("none" if kind == "unknown" else "explicit"), "high"
-        status_marker = f"{self._status}={code}"
-        if (letter != code or meaning in _RUN_KINDS) and status_marker not in markers:
-            markers.append(status_marker)
+    def read(self, raw: RawText) -> Mark:
+        """Return what the status and the marks in these fields say."""
+        mark = self._read_status(raw)
+        for rule in reversed(self._marks):  # the first of a profile's marks decides
+            code = self._code(rule, raw)
+            if code:
+                mark = _apply(mark, rule, f"{rule.field}={code}")
+        return mark
+
+    def _read_status(self, raw: RawText) -> Mark:
+        codes = self._picker.repeats(self._status, raw(self._status.record, self._status.field))
+        if not codes:
+            return Mark()
+        code = next((code for code in codes if code in self._meanings), codes[0])
+        meaning = self._meanings.get(code)
+        if meaning is None:
+            return Mark(code)
+        letter = _LETTERS.get(meaning, code)
+        run_kind = _RUN_KINDS.get(meaning, "unknown")
         return Mark(
             letter,
             meaning if meaning in _UNUSABLE else None,
-            kind,
-            (following[0].next_action if following else None) or "none",
-            evidence,
-            confidence,
-            ",".join(markers) or None,
+            run_kind,
+            evidence="none" if run_kind == "unknown" else "explicit",
+            raw_marker=f"{self._status}={code}"
+            if letter != code or run_kind != "unknown"
+            else None,
         )
 
-    def _hit(self, mark: RerunMark, texts: Texts) -> str | None:
-        for code in _codes(self._picker, mark.field, texts):
-            if mark.holds(code):
-                return f"{mark.field}={code}"
-        return None
+    def _code(self, rule: RerunMark, raw: RawText) -> str | None:
+        codes = self._picker.repeats(rule.field, raw(rule.field.record, rule.field.field))
+        return next(filter(rule.holds, codes), None)
 
 
-def _codes(picker: Picker, path: FieldPath, texts: Texts) -> list[str]:
-    """Every code in a field: some instruments send several, `F\\Q` (Thermo Indiko)."""
-    raw = texts[path.record, path.field]
-    if path.repeat is None:
-        return picker.repeats(path, raw)
-    text = picker.pick(path, raw)
-    return [text] if text else []
+def _apply(mark: Mark, rule: RerunMark, marker: str) -> Mark:
+    markers = [marker, *(mark.raw_marker or "").split(",")]
+    mark = mark._replace(raw_marker=",".join(filter(None, dict.fromkeys(markers))))
+    if rule.next_action is not None:
+        mark = mark._replace(next_action=rule.next_action)
+    if rule.run_kind is not None:
+        mark = mark._replace(
+            run_kind=rule.run_kind, evidence=rule.evidence, confidence=rule.confidence
+        )
+    return mark
 
 
 # LIS02-A2 6.12 (H.12: T training, D debugging, Q quality control) and 8.4.12 (O.12).
@@ -109,17 +112,25 @@ class KindReader:
     """Tells QC, calibration and training from patient samples, as one profile says."""
 
     def __init__(self, profile: Profile, picker: Picker):
-        self._marks = (*profile.kind, *_STANDARD_KINDS)
+        self._rules = (*profile.kind, *_STANDARD_KINDS)
         self._picker = picker
+        self._paths = [rule.field for rule in self._rules if isinstance(rule.field, FieldPath)]
+        self._open: Memo[tuple[str, ...], list[KindMark]] = Memo(self._open_rules)
 
     def read(self, context: Context, sample_id: str) -> Kind:
-        """The kind of the sample whose header, patient and order are in `context`."""
-        for mark in self._marks:
-            if self._holds(mark, context, sample_id):
-                return mark.kind
+        """Return the kind of the sample whose header, patient and order are in `context`."""
+        texts = tuple([context.field(path.record, path.field) for path in self._paths])
+        for rule in self._open[texts]:
+            if rule.field != "sample_id" or rule.holds(sample_id):
+                return rule.kind
         return "patient"
 
-    def _holds(self, mark: KindMark, context: Context, sample_id: str) -> bool:
-        if mark.field == "sample_id":
-            return mark.holds(sample_id)
-        return any(map(mark.holds, _codes(self._picker, mark.field, context.texts([mark.field]))))
+    def _open_rules(self, texts: tuple[str, ...]) -> list[KindMark]:
+        """The rules that these field texts fulfil, and those that ask for the sample id."""
+        raw = iter(texts)
+        return [
+            rule
+            for rule in self._rules
+            if rule.field == "sample_id"
+            or any(map(rule.holds, self._picker.repeats(rule.field, next(raw))))
+        ]

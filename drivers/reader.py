@@ -1,12 +1,11 @@
 """A profile made ready to read: its rules compiled for one set of delimiters and one zone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from drivers.fields import Column, Context, Picker, Texts
-from drivers.marks import KindReader, MarkReader
-from drivers.memo import Memo
+from drivers.fields import Column, Context, Picker, RawText
+from drivers.marks import KindReader, Mark, MarkReader
 from drivers.profile import Profile
 from drivers.quirks import QUIRKS
 from drivers.result import Comparator, Patient
@@ -30,7 +29,8 @@ class Details(NamedTuple):
     units: str | None
     reference_range: str | None
     flags: tuple[str, ...]
-    comparator: Comparator | None
+    limit: Comparator | None
+    mark: Mark
 
 
 class Reader:
@@ -39,89 +39,87 @@ class Reader:
     def __init__(self, profile: Profile, delimiters: Delimiters, zone: tzinfo):
         self.profile = profile
         self.picker = Picker(delimiters, profile.dialect)
-        self.zone = zone
         self.kinds = KindReader(profile, self.picker)
-        self.quirks = [QUIRKS[name] for name in profile.quirks]
-        self._values = Memo(compile_value(profile.result))
-        self._compile_columns(profile)
-
-    def _compile_columns(self, profile: Profile) -> None:
+        self._zone = zone
+        self._marks = MarkReader(profile, self.picker)
+        self._read_value = compile_value(profile.result)
+        self._quirks = [QUIRKS[name] for name in profile.quirks]
         section = profile.result
-        marks = MarkReader(profile, self.picker)
-        code_sources = [section.test_code, section.dilution, section.replicate]
-        detail_sources = (section.units, section.reference_range)
-        sources = list(section.run_at)
-        cut = sources.index("main") if "main" in sources else len(sources)
-        self.inherits_time = cut < len(sources)
-        self.code = Column(_paths(*code_sources), self._read_code)
-        self.value = Column(_paths(section.value), self._value_reader(section.value))
-        self.also = [
-            (also.code, Column(_paths(also.value), self._value_reader(also.value)))
-            for also in section.also
-        ]
-        self.details = Column((*_paths(*detail_sources), section.flags), self._read_details)
-        self.mark = Column(marks.paths, marks.read)
-        self.own_time = self._time_column(sources[:cut])
-        self.other_time = self._time_column(sources[cut + 1 :])
+        codes = _paths(section.test_code, section.dilution, section.replicate)
+        details = (*_paths(section.units, section.reference_range), section.flags)
+        times = list(section.run_at)
+        main = times.index("main") if "main" in times else len(times)
+        self.code = Column(codes, self._code)
+        self.value = self._value_column(section.value)
+        self.details = Column((*details, *self._marks.paths), self._details)
+        self.own_time = self._time_column(times[:main])
+        self.other_time = self._time_column(times[main + 1 :])
+        patient = profile.patient
+        self._patients = Column(
+            _paths(*patient.ids, patient.name, patient.birth_date, patient.sex), self._patient
+        )
+        self.inherits_time = main < len(times)
+        self.also = [(also.code, self._value_column(also.value)) for also in section.also]
         widths = [column.width for _, column in self.also]
-        widths += [self.code.width, self.value.width, self.details.width, self.mark.width]
+        widths += [self.code.width, self.value.width, self.details.width]
         widths += [self.own_time.width, self.other_time.width]
         self.padding = [""] * max(widths)
 
-    def _time_column(self, sources: Sequence[Source | str]) -> Column[Instant]:
-        own = [source for source in sources if isinstance(source, Source)]
+    def _value_column(self, source: Source) -> Column[Value]:
+        def compute(raw: RawText) -> Value:
+            value = self._read_value(self.picker.find(source, raw))
+            for quirk in self._quirks:
+                value = quirk(value)
+            return value
 
-        def read(texts: Texts) -> Instant:
-            first = NEVER
-            for source in own:
-                instant = parse_instant(self.picker.find(source, texts), self.zone)
+        return Column(_paths(source), compute)
+
+    def _time_column(self, sources: Sequence[Source | str]) -> Column[Instant]:
+        candidates = [source for source in sources if isinstance(source, Source)]
+
+        def compute(raw: RawText) -> Instant:
+            found = NEVER
+            for source in candidates:
+                instant = parse_instant(self.picker.find(source, raw), self._zone)
                 if instant.text or instant.problem == "impossible_time":
                     return instant
-                first = first if first.problem else instant
-            return first
+                found = instant if instant.problem else found
+            return found
 
-        return Column(_paths(*own), read)
+        return Column(_paths(*candidates), compute)
 
-    def _value_reader(self, source: Source) -> Callable[[Texts], Value]:
-        def read(texts: Texts) -> Value:
-            return self._values[self.picker.find(source, texts)]
-
-        return read
-
-    def _read_code(self, texts: Texts) -> Code:
-        section = self.profile.result
-        find = self.picker.find
-        dilution = find(section.dilution, texts) if section.dilution else ""
-        replicate = find(section.replicate, texts) if section.replicate else ""
+    def _code(self, raw: RawText) -> Code:
+        section, find = self.profile.result, self.picker.find
+        dilution = find(section.dilution, raw) if section.dilution else ""
+        replicate = find(section.replicate, raw) if section.replicate else ""
         return Code(
-            find(section.test_code, texts),
+            find(section.test_code, raw),
             None if dilution in section.undiluted else dilution or None,
             int(replicate) if replicate.isascii() and replicate.isdigit() else 0,
         )
 
-    def _read_details(self, texts: Texts) -> Details:
+    def _details(self, raw: RawText) -> Details:
         section = self.profile.result
-        path = section.flags
-        flags = tuple(self.picker.repeats(path, texts[path.record, path.field]))
-        comparator = next(
-            (section.flag_comparators[flag] for flag in flags if flag in section.flag_comparators),
-            None,
+        flags = self.picker.repeats(section.flags, raw(section.flags.record, section.flags.field))
+        limits = [section.flag_comparators[f] for f in flags if f in section.flag_comparators]
+        return Details(
+            self.picker.find(section.units, raw) or None,
+            self.picker.find(section.reference_range, raw) or None,
+            tuple(flags),
+            limits[0] if limits else None,
+            self._marks.read(raw),
         )
-        units = self.picker.find(section.units, texts)
-        reference_range = self.picker.find(section.reference_range, texts)
-        return Details(units or None, reference_range or None, flags, comparator)
-
-    def find(self, source: Source, context: Context) -> str:
-        """The text that a source finds around a result."""
-        return self.picker.find(source, context.texts(source.paths()))
 
     def patient(self, context: Context) -> Patient | None:
-        """Who the sample is from; None when the message does not say."""
-        section = self.profile.patient
-        ids = tuple(filter(None, (self.find(source, context) for source in section.ids)))
-        name = " ".join(self.find(section.name, context).replace("^", " ").split())
-        birth_date = parse_date(self.find(section.birth_date, context))
-        sex = self.find(section.sex, context)
+        """Return who the sample is from; None when the message does not say."""
+        return self._patients.bind(context)[""]
+
+    def _patient(self, raw: RawText) -> Patient | None:
+        section, find = self.profile.patient, self.picker.find
+        ids = tuple(filter(None, [find(source, raw) for source in section.ids]))
+        name = " ".join(find(section.name, raw).replace("^", " ").split())
+        birth_date = parse_date(find(section.birth_date, raw))
+        sex = find(section.sex, raw)
         if not (ids or name or birth_date or sex):
             return None
         return Patient(ids, name or None, birth_date, sex or None)

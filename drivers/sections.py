@@ -5,7 +5,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    field_validator,
+    model_validator,
+)
 
 from drivers.result import Comparator, Confidence, Evidence, Kind, NextAction, RunKind
 from drivers.source import FieldPath, PathRule, Pattern, Source, SourceRule
@@ -125,7 +133,15 @@ class MessageSection(Table):
     password: str | None = None
     receiver: str | None = None
     other_receiver: Literal["hold", "note"] = "note"
-    volatile: tuple[PathRule, ...] = (Source.parse("H.14").paths()[0],)
+    volatile: tuple[PathRule, ...] = (FieldPath.parse("H.14"),)
+
+    @field_validator("volatile")
+    @classmethod
+    def _only_of_the_header(cls, volatile: tuple[FieldPath, ...]) -> tuple[FieldPath, ...]:
+        for path in volatile:
+            if path.record != "H":
+                raise ValueError(f"expected whole fields of H, got {path}")
+        return volatile
 
 
 class SpecimenSection(Table):
@@ -179,8 +195,8 @@ class ResultSection(Table):
     value: SourceRule = Source.parse("R.4")
     units: SourceRule = Source.parse("R.5")
     reference_range: SourceRule = Source.parse("R.6")
-    flags: PathRule = Source.parse("R.7").paths()[0]
-    status: PathRule = Source.parse("R.9").paths()[0]
+    flags: PathRule = FieldPath.parse("R.7")
+    status: PathRule = FieldPath.parse("R.9")
     run_at: Annotated[tuple[Source | Literal["main"], ...], PlainValidator(_run_times)] = (
         _run_times(["R.13", "R.12", "O.23"])
     )
@@ -198,7 +214,7 @@ class ResultSection(Table):
 class QuerySection(Table):
     """`[query]`: how the instrument asks for orders."""
 
-    sample_id: PathRule = Source.parse("Q.3.2").paths()[0]
+    sample_id: PathRule = FieldPath.parse("Q.3.2")
     mode: SourceRule = Source.parse("Q.13")
     modes: dict[str, Literal["initial", "reanalysis", "manual"]] = {}
     abort: Texts = ("A",)

@@ -1,0 +1,70 @@
+"""Golden samples: a message as records, and what a profile must make of it.
+
+`CASE.astm` holds records, one a line; `CASE.json` beside it what must come out. Only the
+members that the JSON writes are compared; lists must have the same length and order.
+"""
+
+import json
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drivers.errors import InterpretError
+from drivers.interpret import interpret
+from drivers.profile import Profile
+from protocols.astm.message import parse
+
+
+def check(profile: Profile, sample: Path) -> list[str]:
+    """Return how the reading of a golden sample differs from what must come out of it.
+
+    Raises OSError when a file can not be read, and ValueError when the JSON is none.
+    """
+    expected = json.loads(sample.with_suffix(".json").read_text(encoding="utf-8"))
+    actual = read_sample(profile, sample)
+    lists = {"samples": [], "queries": [], "notes": []} if "error" not in actual else {}
+    return list(_differences("", lists | expected, actual))
+
+
+def read_sample(profile: Profile, sample: Path) -> dict[str, Any]:
+    """Return all that a profile makes of a sample, as the JSON beside it would have it.
+
+    Clock times are in UTC. A message that the profile refuses is `{"error": code}`.
+    """
+    lines = sample.read_bytes().splitlines(keepends=True)
+    text = b"".join(line for line in lines if not line.startswith(b"#"))
+    try:
+        found = interpret(parse(text, profile.dialect), profile, id_prefix="1", timezone=UTC)
+    except InterpretError as error:
+        return {"error": error.code}
+    return {
+        "samples": msgspec.to_builtins(found.samples),
+        "queries": msgspec.to_builtins(found.queries),
+        "notes": [note.code for note in found.notes],
+    }
+
+
+def _differences(where: str, expected: Any, actual: Any) -> list[str]:
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return [
+            difference
+            for key, value in expected.items()
+            for difference in _differences(f"{where}.{key}", value, actual.get(key))
+        ]
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        return [
+            difference
+            for number, (one, other) in enumerate(zip(expected, actual, strict=True))
+            for difference in _differences(f"{where}[{number}]", one, other)
+        ]
+    if expected == actual:
+        return []
+    return [f"{where.lstrip('.')}: expected {_short(expected)}, got {_short(actual)}"]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} of them"
+    return json.dumps(value, ensure_ascii=False)
