@@ -111,10 +111,13 @@ class _Classifier:
         return True
 
     def _came_again(self, result: Result, same: Sequence[KnownRun]) -> bool:
+        setting = self.history.setting
         if same and result.run_kind == "retransmission":
             return True
+        if setting.resumed is not None and same and same[-1].entry_id == setting.resumed:
+            return True
         if result.run_at is None or not self.is_known_id:
-            return self.history.setting.repeats_previous
+            return setting.repeats_previous
         return any(_same_state(run, result) for run in same)
 
     def _repeats_in_message(self, result: Result) -> bool:
