@@ -48,6 +48,7 @@ def from_payload(lab_id: int, payload: Payload, context: PayloadContext) -> Deli
         machine_triggered_rerun=payload.machine_triggered_rerun,
         run_key=context.run_key,
         patient=context.patient,
+        open_report=context.open_report,
     )
     return Delivery(lab_id, origin, payload.results)
 

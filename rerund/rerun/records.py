@@ -166,7 +166,10 @@ class ReportValue(msgspec.Struct, kw_only=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a payload says around its results: all that a late registration needs."""
+    """What a payload says around its results: all that a late registration needs.
+
+    `open_report` is the report whose open rerun gave the payload its number.
+    """
 
     payload_id: str
     device_id: str
@@ -184,6 +187,7 @@ class Origin(msgspec.Struct, frozen=True):
     machine_triggered_rerun: bool
     run_key: str
     patient: Patient | None = None
+    open_report: int | None = None
 
 
 class LedgerRow(msgspec.Struct, kw_only=True):

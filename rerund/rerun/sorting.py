@@ -168,7 +168,8 @@ class Sorter:
         """An order pinned to this instrument, or one that the payload itself names."""
         if row.device_id != ANY_DEVICE:
             return row.device_id == self._origin.device_id
-        return row.rerun_number == self._origin.rerun_number
+        named = self._origin.open_report in (None, row.lab_report_id)
+        return named and row.rerun_number == self._origin.rerun_number
 
     def _ran_for(self, row: WaitingRow, value: Placed) -> bool:
         since_closed = seconds(self._origin.received_at) - seconds(row.updated_at)

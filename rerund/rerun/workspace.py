@@ -204,15 +204,16 @@ class Workspace:
             if (effect := case.effects()) is not None
         ]
         loose = [row for row in self._loose if row.lab_report_id == NO_REPORT]
-        return merge([Transaction(ledger=loose), *effects])
+        return merge([*effects, Transaction(ledger=loose)])
 
 
 def merge(parts: Sequence[Transaction]) -> Transaction:
-    """Several transactions as one."""
+    """Several transactions as one, its ledger rows in order of arrival."""
+    ledger = [row for part in parts for row in part.ledger]
     return Transaction(
         reports=[row for part in parts for row in part.reports],
         events=[row for part in parts for row in part.events],
-        ledger=[row for part in parts for row in part.ledger],
+        ledger=sorted(ledger, key=lambda row: (seconds(row.received_at), row.entry_id)),
         values=[row for part in parts for row in part.values],
         waiting=[row for part in parts for row in part.waiting],
         activity=[row for part in parts for row in part.activity],
