@@ -51,12 +51,13 @@ def qualify_rerun(
     open_reruns: Sequence[OpenRerun],
     device_id: str,
 ) -> list[tuple[Result, Verdict]]:
-    """Give each classified value that is no retransmission its verdict, in run order."""
+    """Give each classified value that is no retransmission its verdict, in run order.
+
+    `open_reruns` are those of the sample; the id of a failed barcode read has none.
+    """
     values = [r for r in in_run_order(sample.results) if r.run_kind != "retransmission"]
     if sample.kind != "patient":
         return [(result, ORIGINAL) for result in values]
-    if not sample.id_reliable:
-        open_reruns = ()
     return _Qualifier(history, findings, open_reruns, device_id).qualify(values)
 
 

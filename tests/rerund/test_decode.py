@@ -107,5 +107,11 @@ def test_a_message_that_cannot_be_read_does_not_stop_the_next():
     assert states == ["held", "interpreted"]
 
 
+def test_records_without_terminator_are_messages_all_the_same():
+    cut, last = message()[:-1], message("5.2", "20")[:-1]
+    outcomes = decode("\n".join([*cut, *last]).encode())
+    assert [[p.rerun_number for p, _ in item.payloads] for item in outcomes] == [[0], [-1]]
+
+
 def test_nothing_gives_nothing():
     assert decode(b"") == []

@@ -291,6 +291,23 @@ class TestWithoutRunTime:
         )
 
 
+def test_a_failed_barcode_read_sent_again_at_once_is_a_retransmission(instrument, value):
+    instrument.send(value("GLU"), digest=b"x", reliable=False)
+    again = instrument.send(value("GLU"), digest=b"x", reliable=False)
+    assert (again.state, again.retransmitted) == ("retransmission", [])
+
+
+def test_a_message_without_values_is_empty(instrument):
+    assert instrument.send().state == "empty"
+
+
+def test_a_run_of_the_night_with_two_hours_that_came_after_both_is_one_run(new_instrument, value):
+    instrument = new_instrument(zone="Europe/Berlin")
+    run = value("GLU", at="2026-10-25T00:15:00Z")
+    instrument.send(run, at="2026-10-25T04:00:00Z")
+    assert instrument.send(run, at="2026-10-25T05:00:00Z").state == "retransmission"
+
+
 class TestQualityControl:
     @pytest.mark.parametrize("kind", ["qc", "calibration", "training"])
     def test_is_no_run_of_a_patient(self, instrument, value, kind, summary):
