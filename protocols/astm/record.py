@@ -30,9 +30,9 @@ class Place(NamedTuple):
 class Record:
     """A record and its place in the message.
 
-    `type` is the upper-case letter. `number`, `parent`, `patient` and `order` count the records of the message
-    from 1; 0 is none. `parent` is the record it belongs to: the P of an O, the O of an R, and
-    for comments and manufacturer records the record before them (4.1).
+    `type` is the upper-case letter. `number`, `parent`, `patient` and `order` count the records
+    of the message from 1; 0 is none. `parent` is the record it belongs to: the P of an O, the O
+    of an R, and for comments and manufacturer records the record before them (4.1).
     """
 
     __slots__ = ("number", "parent", "place", "split", "text", "type")
