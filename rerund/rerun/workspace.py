@@ -54,7 +54,7 @@ class Workspace:
         self._remembered: set[int] = set()
         for row in ledger:
             self._remember(row)
-        self._loose: list[LedgerRow] = []
+        self._loose: dict[int, LedgerRow] = {}
         self._late_done: set[str] = set()
         self.alerts: list[Alert] = []
 
@@ -103,8 +103,8 @@ class Workspace:
         matched = self._match(delivery)
         for report in matched.reports:
             self._receive(self._cases[origin.sample_id][report.lab_report_id], delivery, known)
-        self._leave(delivery, "unmatched", matched.reason or "no_mapping")
-        if matched.reason == "ambiguous_sample":
+        left = self._leave(delivery, "unmatched", matched.reason or "no_mapping")
+        if left and matched.reason == "ambiguous_sample":
             self._alert("ambiguous_sample", None, delivery)
 
     def _match(self, delivery: Delivery) -> Match:
@@ -166,8 +166,12 @@ class Workspace:
 
     def _leave(
         self, delivery: Delivery, outcome: Literal["ignored", "unmatched"], reason: str
-    ) -> None:
-        """Keep what no report took, with all that a later registration needs."""
+    ) -> bool:
+        """Keep what no report took, with all that a later registration needs.
+
+        Answers whether that is news.
+        """
+        news = False
         for result in delivery.results:
             row = delivery.unplaced.get(result.result_id)
             if row is None:
@@ -178,8 +182,9 @@ class Workspace:
             elif row.reason == reason:
                 continue
             row.outcome, row.reason = outcome, reason
-            if all(row is not other for other in self._loose):
-                self._loose.append(row)
+            self._loose[id(row)] = row
+            news = True
+        return news
 
     def _alert(self, code: AlertCode, case: ReportCase | None, delivery: Delivery) -> None:
         report = case.row.lab_report_id if case else None
@@ -203,7 +208,7 @@ class Workspace:
             for case in cases.values()
             if (effect := case.effects()) is not None
         ]
-        loose = [row for row in self._loose if row.lab_report_id == NO_REPORT]
+        loose = [row for row in self._loose.values() if row.lab_report_id == NO_REPORT]
         return merge([*effects, Transaction(ledger=loose)])
 
 
