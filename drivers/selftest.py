@@ -24,7 +24,7 @@ def check(profile: Profile, sample: Path) -> list[str]:
     """
     expected = json.loads(sample.with_suffix(".json").read_text(encoding="utf-8"))
     actual = read_sample(profile, sample)
-    lists: dict[str, Any] = {} if "error" in actual else dict.fromkeys(actual, [])
+    lists: dict[str, Any] = {} if "error" in actual else {key: [] for key in actual}
     return list(_differences("", lists | expected, actual))
 
 

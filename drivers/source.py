@@ -69,8 +69,6 @@ class Source:
     @classmethod
     def parse(cls, rule: object) -> Self:
         """Read a rule: a path, a list of paths, or a table. Raises ValueError."""
-        if isinstance(rule, cls):
-            return rule
         if isinstance(rule, str):
             return cls(((FieldPath.parse(rule),),))
         if isinstance(rule, list):
@@ -104,8 +102,6 @@ class Source:
 
 def compile_pattern(text: object) -> re.Pattern[str]:
     """Compile a regular expression of a profile. Raises ValueError."""
-    if isinstance(text, re.Pattern):
-        return text
     if not isinstance(text, str):
         raise ValueError(f"expected a regular expression, got {text!r}")  # noqa: TRY004
     try:

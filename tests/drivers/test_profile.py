@@ -1,0 +1,126 @@
+"""The profile format: every mistake with file, line and key, and where profiles are found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drivers.profile import Profile, ProfileError, available, load
+
+MakeProfile = Callable[..., Profile]
+
+MISTAKES = [
+    ("colour = 1", "small.toml:12: rerun.colour: unknown key"),
+    ('[dialect]\nchecksum = "none"', "13: dialect.checksum: Input should be 'required'"),
+    ("[dialect]\nspeed = 1", "13: dialect.speed: unknown key"),
+    ('[dialect]\nencoding = "klingon"', "13: dialect.encoding: unknown character encoding"),
+    ('[query]\nsample_id = "Q3"', "13: query.sample_id: expected a field such as R.4"),
+    (
+        '[message]\nvolatile = ["R.13"]',
+        "13: message.volatile: expected whole fields of H, got R.13",
+    ),
+    (
+        '[[kind]]\nfield = "O.12"\nequals = "Q"\nkind = "control"',
+        "15: kind[0].kind: Input should be 'patient', 'qc', 'calibration' or 'training'",
+    ),
+    (
+        '[[kind]]\nfield = "R.9"\nequals = "Q"\nkind = "qc"',
+        "13: kind[0].field: expected a field of H, P or O, or sample_id, got 'R.9'",
+    ),
+    (
+        '[[kind]]\nfield = "sample_id"\nkind = "qc"',
+        "12: kind[0]: expected either `equals` or `pattern`",
+    ),
+    (
+        '[[rerun.mark]]\nfield = "R.9"\nequals = "C"',
+        "12: rerun.mark[0]: expected `run_kind`, `next_action` or both",
+    ),
+    (
+        '[[rerun.mark]]\nfield = "R.9"\nequals = "C"\nrun_kind = "rerun"',
+        "10: rerun: `marked` must say whether a [[rerun.mark]] names a rerun",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "problem"), MISTAKES, ids=[p for _, p in MISTAKES])
+def test_a_mistake_has_file_line_and_key(
+    make_profile: MakeProfile, more: str, problem: str
+) -> None:
+    with pytest.raises(ProfileError) as raised:
+        make_profile(more)
+    assert problem in str(raised.value)
+    assert len(raised.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (('id = "O.3"', 'id = "O"'), "7: specimen.id: expected a field such as R.4"),
+        (('name = "small"', 'name = "Big"'), "1: name: String should match pattern"),
+        (('name = "small"', 'name = "big"'), "1: name: expected 'small' as the file is called"),
+        (('protocol = "astm"', 'protocol = "x"'), "5: protocol: Input should be 'astm', got 'x'"),
+        (('protocol = "astm"', 'quirks = ["x"]'), "5: quirks[0]: unknown quirk 'x'; known: "),
+        (
+            ('test_code = "R.3.4"', 'test_code = "R.3.4"\n[[result.invalid]]\nreason = "none"'),
+            "10: result.invalid[0]: expected either `text` or `pattern`",
+        ),
+        (
+            ('test_code = "R.3.4"', 'test_code = "R.3.4"\nrun_at = ["main", "X"]'),
+            "10: result.run_at: expected a field such as R.4",
+        ),
+        (
+            ('test_code = "R.3.4"', 'test_code = "R.3.4"\nrun_at = "O.23"\ndilution = {}'),
+            "11: result.dilution: expected either `from` or `join`",
+        ),
+        (('version = "1"', "version = "), "2: Invalid value"),
+    ],
+)
+def test_a_wrong_value_has_file_line_and_key(
+    make_profile: MakeProfile, change: tuple[str, str], problem: str
+) -> None:
+    with pytest.raises(ProfileError) as raised:
+        make_profile("", change)
+    assert problem in str(raised.value)
+
+
+def test_all_mistakes_are_told_at_once(make_profile: MakeProfile) -> None:
+    with pytest.raises(ProfileError) as raised:
+        make_profile("x = 1\n[message]\ny = 2\n", ('version = "1"', "versions = 1"))
+    keys = [problem.key for problem in raised.value.problems]
+    assert sorted(keys) == ["message.y", "rerun.x", "version", "versions"]
+
+
+def test_the_dialect_takes_the_switches_of_the_protocol(make_profile: MakeProfile) -> None:
+    dialect = make_profile('[dialect]\nmax_text = 63993\nencoding = "cp1251"\n').dialect
+    assert (dialect.max_text, dialect.encoding) == (63993, "cp1251")
+    assert dialect.max_frame == make_profile().dialect.max_frame
+
+
+def test_a_local_folder_comes_before_the_shipped_profiles(
+    tmp_path: Path, small_profile: str
+) -> None:
+    text = small_profile.replace('"small"', '"generic-astm"').replace('"Test"', '"Ours"')
+    (tmp_path / "generic-astm.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "small.toml").write_text(small_profile, encoding="utf-8")
+    assert load("generic-astm", [tmp_path]).vendor == "Ours"
+    assert load("generic-astm").vendor == "any"
+    assert load(str(tmp_path / "small.toml")).name == "small"
+    assert set(available([tmp_path])) == {*available(), "small"}
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(ProfileError, match="no such driver; did you mean 'sysmex-xn'"):
+        load("sysmexxn")
+    with pytest.raises(ProfileError, match=r"no such driver; known: .*generic-astm"):
+        load("quite-another")
+    with pytest.raises(ProfileError, match="can not be read"):
+        load(Path("none.toml"))
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_shipped_profile_says_what_backs_it(name: str) -> None:
+    profile = load(name)
+    assert profile.source
+    assert profile.verified
+    assert profile.unverified
+    assert all(reference.backs for reference in profile.source)
