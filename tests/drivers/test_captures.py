@@ -23,7 +23,7 @@ def read_capture(profile_name: str, path: Path) -> Interpretation:
 def wire_results(path: Path) -> list[list[str]]:
     """The fields of the R records, split by hand."""
     lines = path.read_bytes().decode("latin-1").replace("\r", "\n").split("\n")
-    rows = [line[line.index("R|") :].split("|") for line in lines if "R|" in line[:3]]
+    rows = [line[line.index("R|") :].split("|") for line in lines if "R|" in line[:4]]
     return [row + [""] * (14 - len(row)) for row in rows]
 
 
