@@ -95,6 +95,9 @@ class Context:
         return fields[position - 1] if position <= len(fields) else ""
 
 
+_ORDERS = 64
+"""Orders whose meanings a column keeps; what they say (a patient, a time) seldom comes again."""
+
 _BELOW = {"H": "PO", "P": "O"}
 
 
@@ -111,7 +114,7 @@ class Column(Generic[V]):
         self._inner = sorted(place for place in places if place[0] == "R") or [("R", 1)]
         self._outer = sorted(place for place in places if place[0] != "R")
         self._compute = compute
-        self._orders: Memo[tuple[str, ...], Memo[Any, V]] = Memo(self._memo)
+        self._orders: Memo[tuple[str, ...], Memo[Any, V]] = Memo(self._memo, _ORDERS)
         self.key: itemgetter[Any] = itemgetter(*(position - 1 for _, position in self._inner))
         self.width = max(position for _, position in self._inner)
 

@@ -9,9 +9,9 @@ import codecs
 import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import AfterValidator, Field, ValidationError, create_model
 
@@ -108,6 +108,17 @@ class Profile(Table):
         """The link and record switches of the protocol."""
         return Dialect(**self.dialect_table.model_dump(exclude_unset=True))
 
+    def with_dialect(self, switches: dict[str, Any]) -> Self:
+        """Return this profile with some dialect switches changed. Raises pydantic's error."""
+        if not switches:
+            return self
+        said = self.dialect_table.model_dump(exclude_unset=True)
+        table = _DialectTable.model_validate(said | switches)
+        changed = self.model_copy(update={"dialect_table": table})
+        for derived in ("dialect", "readers"):
+            changed.__dict__.pop(derived, None)
+        return changed
+
 
 def available(search_path: Iterable[Path] = ()) -> list[str]:
     """The names of all profiles: those of the local folders and the shipped ones."""
@@ -118,6 +129,16 @@ def available(search_path: Iterable[Path] = ()) -> list[str]:
 def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Profile:
     """Load a profile by name, or from a `.toml` file. Raises ProfileError with all problems."""
     path = _find(name_or_path, search_path)
+    try:
+        stat = path.stat()
+    except OSError:
+        return _load(path, 0, 0)  # which says why it can not be read
+    return _load(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, _modified: int, _size: int) -> Profile:
+    """Load a file once for all instruments that it drives, and again when it has changed."""
     try:
         file = TomlFile.read(path)
     except TomlError as error:

@@ -82,6 +82,15 @@ def test_a_status_means_what_the_profile_says(
     assert (found.run_kind, found.result_status, found.invalid_reason) == (run_kind, status, reason)
 
 
+@pytest.mark.conformance(97, 100)
+@pytest.mark.parametrize("action", ["", "C", "A", "N", "P", "L", "X"])
+@pytest.mark.parametrize("report", ["", "O", "C", "P", "F", "X", "I", "Y", "Z", "Q"])
+def test_the_standard_has_no_rerun_code(read: Read, action: str, report: str) -> None:
+    sample = read("generic-astm", order(action, report), result("F")).samples[0]
+    assert mark_of(sample.results[0]) == ("unknown", "none", "none", None)
+    assert (sample.kind, sample.order_status) == ("patient", report or None)
+
+
 VISION = """
 [[rerun.mark]]
 field = "R.9"
@@ -160,7 +169,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.conformance(86, 97)
+@pytest.mark.conformance(86)
 @pytest.mark.parametrize(("profile", "processing", "action", "sample", "kind"), KINDS)
 def test_qc_and_training_are_no_patient_results(
     read: Read, profile: str, processing: str, action: str, sample: str, kind: str
@@ -174,6 +183,7 @@ def test_qc_and_training_are_no_patient_results(
     assert [one.kind for one in found.samples] == [kind]
 
 
+@pytest.mark.conformance(98)
 def test_a_vendor_may_mean_something_else_by_a_letter_of_the_standard(
     make_profile: MakeProfile, read: Read
 ) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from drivers.profile import Profile, ProfileError, available, load
+from drivers.result import Interpretation
 
 MakeProfile = Callable[..., Profile]
 
@@ -94,6 +96,32 @@ def test_the_dialect_takes_the_switches_of_the_protocol(make_profile: MakeProfil
     dialect = make_profile('[dialect]\nmax_text = 63993\nencoding = "cp1251"\n').dialect
     assert (dialect.max_text, dialect.encoding) == (63993, "cp1251")
     assert dialect.max_frame == make_profile().dialect.max_frame
+
+
+def test_an_instrument_may_differ_from_its_profile_in_the_dialect(
+    make_profile: MakeProfile, read: Callable[..., Interpretation]
+) -> None:
+    profile = make_profile("[dialect]\nmax_text = 1000\n")
+    records = ("O|1|S1", "R|1|^^^GLU|5|\N{MICRO SIGN}mol/L")
+    assert read(profile, *records).samples[0].results[0].units == "\N{MICRO SIGN}mol/L"
+    changed = profile.with_dialect({"encoding": "utf-8"})
+    assert (changed.dialect.encoding, changed.dialect.max_text) == ("utf-8", 1000)
+    assert (profile.dialect.encoding, profile.with_dialect({})) == ("latin-1", profile)
+    assert changed.readers == {}
+    assert read(changed, *records).samples[0].results[0].units == "\N{MICRO SIGN}mol/L"
+    with pytest.raises(ValidationError, match="speed"):
+        profile.with_dialect({"speed": 1})
+
+
+def test_a_profile_is_loaded_once_and_again_when_it_has_changed(
+    tmp_path: Path, small_profile: str
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(small_profile, encoding="utf-8")
+    first = load(path)
+    assert load(path) is first
+    path.write_text(small_profile.replace('"Test"', '"Other"'), encoding="utf-8")
+    assert load(path).vendor == "Other"
 
 
 def test_a_local_folder_comes_before_the_shipped_profiles(
