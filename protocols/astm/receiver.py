@@ -132,10 +132,9 @@ class Receiver:
         if self._pending is not None and self._ticket == ticket:
             self._step(Input.REFUSED, now)
 
-    def handle_timer(self, now: float) -> None:
-        """Act on the deadline if it has passed."""
-        if self.deadline is not None and self.deadline <= now:
-            self._step(Input.TIMEOUT, now)
+    def time_out(self, now: float) -> None:
+        """Take the passing of the deadline."""
+        self._step(Input.TIMEOUT, now)
 
     def expect_more(self, now: float) -> None:
         """Push the deadline back: a frame is still coming in, or was answered."""

@@ -102,11 +102,6 @@ class Sender:
         self._tries = 0
 
     @property
-    def waiting(self) -> int:
-        """How many messages are queued, the one being sent included."""
-        return len(self._queue)
-
-    @property
     def owns_line(self) -> bool:
         """Whether what arrives is a reply to the sender."""
         return self.state in OWNS_LINE

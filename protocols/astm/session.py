@@ -201,10 +201,10 @@ class Session:
             return
         if receiver.state is Receiving.COMMITTING:
             if not self._take_held_eot(now):
-                receiver.handle_timer(now)
+                receiver.time_out(now)
         else:
             self._drop_unread(now)
-            receiver.handle_timer(now)
+            receiver.time_out(now)
             self._sender.peer_closed(now)
 
     def _take_held_eot(self, now: float) -> bool:

@@ -47,7 +47,7 @@ def _read_delimiters(header: str, doubled_backslash: bool) -> Delimiters | None:
         or any(character.isalnum() or character.isspace() for character in characters)
     ):
         return None
-    return Delimiters(field, *declared)
+    return Delimiters(field, declared[0], declared[1], declared[2:])
 
 
 def unescape(

@@ -37,9 +37,10 @@ def message_texts(data: bytes, dialect: Dialect = STANDARD) -> Iterator[bytes]:
             continue
         if token.reason is not None:
             continue
-        placed = place(position, token.text, token.is_end)
-        if last is not None and _repeats(token, last) and not (placed.starts and _is_header(token)):
+        begins_another = not position.is_open and token.text[:1] in (b"H", b"h")
+        if last is not None and _repeats(token, last) and not begins_another:
             continue
+        placed = place(position, token.text, token.is_end)
         if placed.starts and texts:
             yield b"".join(texts)
             texts.clear()
@@ -51,10 +52,6 @@ def message_texts(data: bytes, dialect: Dialect = STANDARD) -> Iterator[bytes]:
 
 def _repeats(frame: Frame, last: Frame) -> bool:
     return frame.number == last.number and frame.text == last.text
-
-
-def _is_header(frame: Frame) -> bool:
-    return frame.text[:1] in (b"H", b"h")
 
 
 def _tokens(data: bytes, dialect: Dialect) -> Iterator[Token]:

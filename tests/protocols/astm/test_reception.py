@@ -186,6 +186,12 @@ def test_item_027_garbage_before_stx_is_ignored(open_host):
     ]
 
 
+@pytest.mark.conformance(27)
+def test_item_027_line_ends_between_frames_say_nothing(open_host):
+    assert open_host.receive(encode(b"H|\\^&\r", 1) + CR + LF + encode(b"L|1|N\r", 2)) == ACK + ACK
+    assert open_host.told(BytesIgnored) == []
+
+
 @pytest.mark.conformance(28)
 @pytest.mark.parametrize(
     "trailer",
