@@ -111,10 +111,13 @@ class ReportCase:
             self._touched.add(id(row))
             rows.append(row)
 
-    def effects(self) -> Transaction | None:
-        """What the events since reading write; None when there was no event."""
-        if not self.pending.events:
-            return None
+    @property
+    def changed(self) -> bool:
+        """Whether there was an event since reading."""
+        return bool(self.pending.events)
+
+    def effects(self) -> Transaction:
+        """What the events since reading write."""
         row, (version, flag) = self.row, self._read
         update = ReportUpdate(
             lab_id=row.lab_id,

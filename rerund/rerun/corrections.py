@@ -7,6 +7,7 @@ from rerund.rerun.documents import SampleRerunValues
 from rerund.rerun.draft import Draft
 from rerund.rerun.placing import Placed
 from rerund.rerun.records import LedgerRow
+from rerund.rerun.slots import invalid_reason
 from rerund.rerun.states import Event
 
 
@@ -34,8 +35,6 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
         return None if case.closed_to_lims else Correction(value, old, True, None)
     reviewed = _reviewed(case, old)
     if reviewed is None and old.outcome == "original" and slot is None and value.usable:
-        return None
-    if old.outcome == "unmatched":
         return None
     return Correction(value, old, False, reviewed)
 
@@ -72,28 +71,23 @@ def apply_correction(draft: Draft, correction: Correction) -> None:
         _change_slot(draft, value)
     if correction.reviewed is not None:
         _change_reviewed(draft, value, correction.reviewed)
-    if transition.log is not None:
-        draft.log(
-            transition.log,
-            row.rerun_number or None,
-            old={"index": old.index, "value": old.value, "status": old.result.result_status},
-            new={
-                "index": row.index,
-                "value": row.value,
-                "status": row.result.result_status,
-                "change": value.result.run_kind,
-            },
-        )
+    draft.log(
+        transition.log,
+        row.rerun_number or None,
+        old={"index": old.index, "value": old.value, "status": old.result.result_status},
+        new={
+            "index": row.index,
+            "value": row.value,
+            "status": row.result.result_status,
+            "change": value.result.run_kind,
+        },
+    )
 
 
 def _invalid_reason(value: Placed) -> str | None:
     if value.result.run_kind == "withdrawal":
         return value.result.invalid_reason or "withdrawn"
-    if value.shown is None:
-        return "unit_mismatch"
-    if not value.usable:
-        return value.result.invalid_reason or "status"
-    return None
+    return invalid_reason(value)
 
 
 def _change_slot(draft: Draft, value: Placed) -> None:

@@ -75,13 +75,15 @@ class Draft:
 
     def log(
         self,
-        code: ActivityCode,
+        code: ActivityCode | None,
         number: int | None,
         *,
         old: dict[str, object],
         new: dict[str, object],
     ) -> None:
-        """Add a line to the activity log."""
+        """Add a line to the activity log, none without a code."""
+        if code is None:
+            return
         row = self.case.row
         self.case.pending.activity.append(
             ActivityRow(

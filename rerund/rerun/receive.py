@@ -1,7 +1,5 @@
 """Registering the sorted values of a payload in one report: one event."""
 
-from collections.abc import Iterable
-
 import msgspec
 
 from rerund.rerun.case import ReportCase
@@ -24,6 +22,9 @@ _RERUN_TYPE: dict[str, RerunType] = {
     "Auto": "auto_rerun",
     "Instrument": "machine_rerun",
 }
+
+
+_FAILED = ActivityCode.RERUN_FAILED
 
 
 class Answer(msgspec.Struct):
@@ -70,8 +71,8 @@ class _Receiver:
             apply_correction(self._draft, correction)
             self._answer.accepted.append(correction.value.index)
         self._originals(values)
-        if values.counted:
-            self.register_manual_triggered_rerun(values.counted)
+        if values.open_rerun is not None:
+            self.register_manual_triggered_rerun(values.open_rerun, values.counted)
         for number, joined in values.joined.items():
             self._join(number, joined)
         if values.run:
@@ -110,11 +111,8 @@ class _Receiver:
         self._case.touch_row(row)
         self._answer.accepted.append(value.index)
 
-    def register_manual_triggered_rerun(self, counted: list[Placed]) -> None:
+    def register_manual_triggered_rerun(self, rerun: SampleRerun, counted: list[Placed]) -> None:
         """Store values under the open rerun, whoever asked for it, and count them."""
-        rerun = self._case.active
-        if rerun is None:
-            raise ValueError("values can only be counted for an open rerun")
         self._store(rerun, counted, requested=True)
         rerun.add_received_parameters_to_fulfilled_parameters(v.index for v in counted if v.usable)
         rerun.add_failed_parameters(v.index for v in counted if not v.usable)
@@ -127,7 +125,7 @@ class _Receiver:
         self._narrow_waiting_list(rerun)
         self._log_received(rerun.rerun_number, counted, transition.log)
         if last and rerun.failed_parameters:
-            self._log_failed(rerun.rerun_number, rerun.failed_parameters, "failed")
+            self._log_failed(_FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
 
     def _join(self, number: int, joined: list[Placed]) -> None:
         rerun = self._case.reruns[number]
@@ -150,7 +148,7 @@ class _Receiver:
         self._write(rerun)
         self._log_received(rerun.rerun_number, run, transition.log)
         if rerun.failed_parameters:
-            self._log_failed(rerun.rerun_number, rerun.failed_parameters, "failed")
+            self._log_failed(_FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
 
     def _new_run(self, first: Placed) -> SampleRerun:
         row, number, now = self._case.row, self._draft.next_number(), int(seconds(self._draft.at))
@@ -236,13 +234,10 @@ class _Receiver:
             self._case.touch_row(row)
             self._answer.refused.append({"index": value.index, "reason": reason})
         for number in sorted({number for _, number in refused} - logged):
-            if log is not None:
-                indexes = sorted({value.index for value, of in refused if of == number})
-                self._log_failed(number, indexes, reason)
+            indexes = sorted({value.index for value, of in refused if of == number})
+            self._log_failed(log, number, indexes, reason)
 
     def _log_received(self, number: int, values: list[Placed], code: ActivityCode | None) -> None:
-        if code is None:
-            return
         old = {
             str(value.index): self._case.slots[value.index].value
             for value in values
@@ -251,17 +246,19 @@ class _Receiver:
         new = {str(value.index): value.row.value for value in values}
         self._draft.log(code, number, old={"values": old}, new={"values": new})
 
-    def _log_failed(self, number: int, indexes: Iterable[int], reason: str) -> None:
+    def _log_failed(
+        self, code: ActivityCode | None, number: int, indexes: list[int], reason: str
+    ) -> None:
         names = [
             self._case.parameters[index].parameter_name
             for index in indexes
             if index in self._case.parameters
         ]
         self._draft.log(
-            ActivityCode.RERUN_FAILED,
+            code,
             number or None,
             old={},
-            new={"reason": reason, "indexes": list(indexes), "parameter_names": names},
+            new={"reason": reason, "indexes": indexes, "parameter_names": names},
         )
 
 

@@ -50,13 +50,12 @@ def request(
     draft.write_rerun(rerun)
     _add_to_waiting_list(draft, rerun, asked)
     draft.number = rerun.rerun_number
-    if transition.log is not None:
-        draft.log(
-            transition.log,
-            rerun.rerun_number,
-            old={"values": _shown(case, indexes)},
-            new={"requested_parameters": indexes, "type": rerun.type, "reason": asked.reason},
-        )
+    draft.log(
+        transition.log,
+        rerun.rerun_number,
+        old={"values": _shown(case, indexes)},
+        new={"requested_parameters": indexes, "type": rerun.type, "reason": asked.reason},
+    )
     answer = {**as_json(rerun), "also_in": also_in, "sampleRedrawFlag": case.row.flag}
     return draft.close(answer)
 
@@ -149,13 +148,12 @@ def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | No
     for number in numbers:
         discard(draft, number)
     draft.number = numbers[-1] if numbers else None
-    if transition.log is not None:
-        draft.log(
-            transition.log,
-            draft.number,
-            old={"values": old, "rerun_numbers": numbers},
-            new={"reason": reason},
-        )
+    draft.log(
+        transition.log,
+        draft.number,
+        old={"values": old, "rerun_numbers": numbers},
+        new={"reason": reason},
+    )
     return draft.close(
         {
             "cancelled": numbers,

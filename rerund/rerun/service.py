@@ -223,11 +223,8 @@ class RerunService:
         return self._decide(attempt)
 
     def _write_change(self, lab_id: int, case: ReportCase, event: EventRow) -> None:
-        transaction = case.effects()
-        if transaction is None:
-            raise ValueError("an event always has an effect")
         try:
-            write(self._stores, lab_id, transaction)
+            write(self._stores, lab_id, case.effects())
         except StoreUnavailable:
             # Once decided the answer stands and a sweep carries it on; else it never was.
             if self._stores.reports.event(lab_id, event.event_id) is None:

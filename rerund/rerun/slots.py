@@ -7,23 +7,18 @@ from rerund.rerun.model import RerunType
 from rerund.rerun.placing import Placed
 from rerund.rerun.records import ReportValue
 
-_REPEATS = ("repeat", "repeat_diluted", "rerun", "reflex", "replicate")
-
 
 def fill_slot(draft: Draft, value: Placed, replicates: int) -> None:
     """Show a value as the report's original; a first replicate says so."""
     result, origin = value.result, value.row.origin
-    shown = value.shown
-    if shown is None:
-        raise ValueError("a value whose unit does not fit cannot be shown")
     draft.case.touch_slot(
         ReportValue(
             lab_id=value.row.lab_id,
             lab_report_id=value.row.lab_report_id,
             index=value.index,
-            value=shown.value,
-            units=shown.units,
-            numeric=shown.numeric,
+            value=value.row.value,
+            units=value.row.units,
+            numeric=value.shown.numeric if value.shown else None,
             comparator=result.comparator,
             invalid_reason=None,
             abnormal_flags=result.abnormal_flags,
@@ -77,14 +72,15 @@ def rerun_value(
         version=draft.version,
         comparator=result.comparator,
         numeric=value.shown.numeric if value.shown else None,
-        invalid_reason=_invalid_reason(value),
+        invalid_reason=invalid_reason(value),
         result_status=result.result_status,
         conflict=result.conflict,
         late=row.late,
     )
 
 
-def _invalid_reason(value: Placed) -> str | None:
+def invalid_reason(value: Placed) -> str | None:
+    """Why a value cannot be used; None when it can."""
     if value.shown is None:
         return "unit_mismatch"
     if value.usable:

@@ -6,7 +6,8 @@ slots and the ledger as the stores have them now. First match, per value:
 - its unit does not fit, or the ledger knows its run: `ignored` (a unit that does not fit
   still fails a requested parameter)
 - a correction, withdrawal or status update of a run that may change in place: `corrections`
-- a remaining parameter of the open rerun, not run before the request: `counted`
+- a remaining parameter of the open rerun, not run before the request: `counted` for
+  `open_rerun`
 - the first usable value of its index: `slots` (when it is also counted: both)
 - an unusable value of an empty slot, or another replicate of the same run: `aside`
 - repeated, in a payload of which a value is counted, or in a run that has a number already:
@@ -21,6 +22,7 @@ import msgspec
 from rerund.rerun.case import ReportCase
 from rerund.rerun.corrections import Correction, find_corrected
 from rerund.rerun.delivery import Delivery
+from rerund.rerun.documents import SampleRerun
 from rerund.rerun.instants import seconds
 from rerund.rerun.placing import Placed
 from rerund.rerun.records import ANY_DEVICE, WaitingRow
@@ -34,6 +36,7 @@ class Sorted(msgspec.Struct):
 
     ignored: list[tuple[Placed, str]] = []
     corrections: list[Correction] = []
+    open_rerun: SampleRerun | None = None
     counted: list[Placed] = []
     slots: list[Placed] = []
     aside: list[tuple[Placed, str]] = []
@@ -51,7 +54,7 @@ class Sorter:
         self._known = known
         self._rules = rules
         self._measured = {(row.device_id, row.index) for row in case.ledger}
-        self._sorted = Sorted([], [], [], [], [], {}, [], [])
+        self._sorted = Sorted([], [], None, [], [], [], {}, [], [])
         self._filled: set[int] = set()
 
     def sort(self, placed: list[Placed]) -> Sorted:
@@ -87,6 +90,7 @@ class Sorter:
         active = self._case.active
         if active is None or not self._remains(value) or self._taken(active.rerun_number, value):
             return False
+        self._sorted.open_rerun = active
         self._sorted.counted.append(value)
         if value.usable and self._empty(value):
             self._sorted.slots.append(value)
@@ -151,9 +155,8 @@ class Sorter:
             self._sorted.run.append(value)
 
     def _number_to_join(self) -> int | None:
-        active = self._case.active
-        if active is not None and self._sorted.counted:
-            return active.rerun_number
+        if self._sorted.open_rerun is not None:
+            return self._sorted.open_rerun.rerun_number
         return self._case.number_of_run(self._origin.run_key)
 
     def _closed_rerun(self, value: Placed) -> WaitingRow | None:

@@ -203,10 +203,10 @@ class Workspace:
     def transaction(self) -> Transaction:
         """Everything that the registered payloads write, as one transaction."""
         effects = [
-            effect
+            case.effects()
             for cases in self._cases.values()
             for case in cases.values()
-            if (effect := case.effects()) is not None
+            if case.changed
         ]
         loose = [row for row in self._loose.values() if row.lab_report_id == NO_REPORT]
         return merge([*effects, Transaction(ledger=loose)])
