@@ -11,9 +11,10 @@ from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.model import RerunType
 from rerund.rerun.placing import Placed, event_id, place
+from rerund.rerun.receive_log import log_failed, log_received
 from rerund.rerun.records import EventKind, EventRow, WaitingRow
 from rerund.rerun.rules import Rules
-from rerund.rerun.slots import fill_slot, rerun_value, run_kind_of
+from rerund.rerun.slots import arrived_late, fill_slot, rerun_value, run_kind_of
 from rerund.rerun.sorting import Sorted, Sorter
 from rerund.rerun.states import Action, ActivityCode, Event
 
@@ -123,9 +124,9 @@ class _Receiver:
             rerun.fulfill_rerun()
         self._write(rerun)
         self._narrow_waiting_list(rerun)
-        self._log_received(rerun.rerun_number, counted, transition.log)
+        log_received(self._draft, rerun.rerun_number, counted, transition.log)
         if last and rerun.failed_parameters:
-            self._log_failed(_FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
+            log_failed(self._draft, _FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
 
     def _join(self, number: int, joined: list[Placed]) -> None:
         rerun = self._case.reruns[number]
@@ -134,7 +135,7 @@ class _Receiver:
             _count(rerun, joined)
         self._write(rerun)
         event = Event.REQUESTED_VALUES if rerun.is_active else Event.RUN
-        self._log_received(number, joined, self._draft.step(event).log)
+        log_received(self._draft, number, joined, self._draft.step(event).log)
 
     def register_machine_triggered_rerun(self, run: list[Placed]) -> None:
         """Store a run that nobody asked for under the next number of the report."""
@@ -146,9 +147,9 @@ class _Receiver:
         self._store(rerun, run, requested=False)
         _count(rerun, run)
         self._write(rerun)
-        self._log_received(rerun.rerun_number, run, transition.log)
+        log_received(self._draft, rerun.rerun_number, run, transition.log)
         if rerun.failed_parameters:
-            self._log_failed(_FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
+            log_failed(self._draft, _FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
 
     def _new_run(self, first: Placed) -> SampleRerun:
         row, number, now = self._case.row, self._draft.next_number(), int(seconds(self._draft.at))
@@ -194,13 +195,10 @@ class _Receiver:
 
     def _mark(self, value: Placed) -> None:
         slot = self._case.slots.get(value.index)
-        ran = value.result.run_at
-        earlier = slot is not None and slot.run_at is not None and ran is not None
-        conflict = earlier and seconds(ran or "") < seconds((slot and slot.run_at) or "")
         value.result = msgspec.structs.replace(
             value.result,
             run_kind=run_kind_of(value, parallel=self._sorter.is_parallel(value)),
-            conflict=value.result.conflict or conflict,
+            conflict=value.result.conflict or arrived_late(value, slot),
         )
         value.row.result = value.result
 
@@ -235,31 +233,7 @@ class _Receiver:
             self._answer.refused.append({"index": value.index, "reason": reason})
         for number in sorted({number for _, number in refused} - logged):
             indexes = sorted({value.index for value, of in refused if of == number})
-            self._log_failed(log, number, indexes, reason)
-
-    def _log_received(self, number: int, values: list[Placed], code: ActivityCode | None) -> None:
-        old = {
-            str(value.index): self._case.slots[value.index].value
-            for value in values
-            if value.index in self._case.slots
-        }
-        new = {str(value.index): value.row.value for value in values}
-        self._draft.log(code, number, old={"values": old}, new={"values": new})
-
-    def _log_failed(
-        self, code: ActivityCode | None, number: int, indexes: list[int], reason: str
-    ) -> None:
-        names = [
-            self._case.parameters[index].parameter_name
-            for index in indexes
-            if index in self._case.parameters
-        ]
-        self._draft.log(
-            code,
-            number or None,
-            old={},
-            new={"reason": reason, "indexes": indexes, "parameter_names": names},
-        )
+            log_failed(self._draft, log, number, indexes, reason)
 
 
 def touch_waiting(draft: Draft, row: WaitingRow) -> None:

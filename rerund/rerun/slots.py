@@ -3,6 +3,7 @@
 from drivers.result import RunKind
 from rerund.rerun.documents import SampleRerunValues
 from rerund.rerun.draft import Draft
+from rerund.rerun.instants import seconds
 from rerund.rerun.model import RerunType
 from rerund.rerun.placing import Placed
 from rerund.rerun.records import ReportValue
@@ -86,6 +87,13 @@ def invalid_reason(value: Placed) -> str | None:
     if value.usable:
         return None
     return value.result.invalid_reason or "status"
+
+
+def arrived_late(value: Placed, slot: ReportValue | None) -> bool:
+    """Whether a value was measured before the one that the report shows."""
+    if slot is None or slot.run_at is None or value.result.run_at is None:
+        return False
+    return seconds(value.result.run_at) < seconds(slot.run_at)
 
 
 def run_kind_of(value: Placed, *, parallel: bool) -> RunKind:
