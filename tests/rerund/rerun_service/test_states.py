@@ -1,6 +1,8 @@
 """The table of `sampleRedrawFlag`: total, and as the specification says."""
 
+import runpy
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,9 @@ def test_an_event_that_contradicts_the_flag_is_a_bug():
 def test_a_flag_outside_the_table_is_a_bug():
     with pytest.raises(ValueError, match="5"):
         decide(5, Event.RUN)
+
+
+def test_the_document_is_drawn_from_the_table():
+    docs = Path(__file__).parents[3] / "docs"
+    drawn = runpy.run_path(str(docs / "draw_report_states.py"))["draw"]()
+    assert (docs / "report-states.md").read_text() == drawn, "run python docs/draw_report_states.py"
