@@ -1,4 +1,4 @@
-"""Draw docs/report-states.md from the table of the rerun service: python docs/draw_report_states.py."""
+"""Draw docs/report-states.md from its table: python docs/draw_report_states.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
