@@ -137,13 +137,20 @@ class Session:
         stream, receiver = self._stream, self._receiver
         while stream.buffer:
             if self._sender.owns_line:
-                self._sender.receive_reply(stream.take(1), now)
+                self._take_reply(now)
             elif receiver.state is Receiving.NEUTRAL:
                 self._listen(now)
             elif receiver.state is Receiving.COMMITTING or not self._read(now):
                 break
         if receiver.state is Receiving.NEUTRAL:
             self._sender.start(now)
+
+    def _take_reply(self, now: float) -> None:
+        written = len(self._output)
+        self._sender.receive_reply(self._stream.take(1), now)
+        if len(self._output) > written and self._sender.owns_line:
+            # What came before a frame went out is no reply to it.
+            self._stream.take_all()
 
     def _listen(self, now: float) -> None:
         """Look for an ENQ while neutral: everything else is ignored, and EOT means nothing."""

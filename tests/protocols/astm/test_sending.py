@@ -97,6 +97,14 @@ def test_item_060_each_frame_has_six_tries_of_its_own(sender):
     assert sender.events == [MessageSent("m1")]
 
 
+@pytest.mark.conformance(59)
+def test_item_059_a_surplus_ack_does_not_count_for_the_next_frame(sender):
+    sender.send(HEADER, END)
+    assert sender.deliver(ACK + ACK) == encode(HEADER, 1)
+    assert sender.deliver(ACK + ACK) == encode(END, 2)
+    assert sender.deliver(ACK + ENQ) == EOT + ACK
+
+
 @pytest.mark.conformance(61)
 def test_item_061_no_reply_to_a_frame_repeats_the_whole_message_later(sender):
     sender.send(HEADER, END)
