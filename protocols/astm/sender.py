@@ -89,22 +89,21 @@ Action = Callable[["Sender", float], None]
 
 
 class Sender:
-    """The sender of one link. Appends to the events and the output it is given."""
+    """The sender of one link. Appends to the events and the output it is given.
+
+    `owns_line`: what arrives is a reply to the sender.
+    """
 
     def __init__(self, dialect: Dialect, events: list[Event], output: bytearray):
         self._dialect = dialect
         self._events = events
         self._output = output
         self.state = State.IDLE
+        self.owns_line = False
         self.deadline: float | None = None
         self._queue: deque[Message] = deque()
         self._next = 0
         self._tries = 0
-
-    @property
-    def owns_line(self) -> bool:
-        """Whether what arrives is a reply to the sender."""
-        return self.state in OWNS_LINE
 
     def queue(self, message: Message) -> None:
         """Add a message behind the others."""
@@ -150,6 +149,7 @@ class Sender:
 
     def _step(self, event: Input, now: float) -> None:
         action, self.state = self.transitions[self.state][event]
+        self.owns_line = self.state in OWNS_LINE
         action(self, now)
 
     # Actions. None of them asks for the state.

@@ -166,16 +166,17 @@ class Session:
     def _read(self, now: float) -> bool:
         """Take one token of the transfer phase; false when it is not whole yet."""
         token = self._parser.next_token()
-        if isinstance(token, Awaiting):
+        if isinstance(token, Frame):
+            self._awaiting = Awaiting.FRAME
+            self._trailer_deadline = None
+            self._receiver.receive_frame(token, now)
+        elif isinstance(token, Awaiting):
             self._awaiting = token
             if self._trailer_deadline is None:
                 self._await_trailer(now)
             return False
-        self._awaiting = Awaiting.FRAME
-        self._trailer_deadline = None
-        if isinstance(token, Frame):
-            self._receiver.receive_frame(token, now)
         elif isinstance(token, Fragment):
+            self._awaiting = Awaiting.FRAME
             self._receiver.receive_noise(token.raw, token.reason, now)
         else:
             self._control(token, now)
