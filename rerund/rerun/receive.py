@@ -148,8 +148,6 @@ class _Receiver:
         _count(rerun, run)
         self._write(rerun)
         log_received(self._draft, rerun.rerun_number, run, transition.log)
-        if rerun.failed_parameters:
-            log_failed(self._draft, _FAILED, rerun.rerun_number, rerun.failed_parameters, "failed")
 
     def _new_run(self, first: Placed) -> SampleRerun:
         row, number, now = self._case.row, self._draft.next_number(), int(seconds(self._draft.at))
