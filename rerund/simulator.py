@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from protocols.astm.control import ACK, CR, ENQ, EOT, ETB, ETX, LF, NAK, STX
-from protocols.astm.frame import encode, split
+from protocols.astm.frame import checksum, encode, split
 
 ReplyWord = Literal["ACK", "NAK", "EOT", "ENQ", "other", "none"]
 
@@ -113,32 +113,43 @@ def _tokens(data: bytes) -> Iterator[Step]:
 
 
 def _sessions(tokens: Iterable[Step]) -> Iterator[Step]:
-    """Put ENQ before and EOT after what lacks them, and CR LF behind every frame."""
-    is_open = False
-    before: re.Match[bytes] | None = None
+    """Make whole sessions of what was captured: ENQ before, EOT after, CR LF, frames numbered.
+
+    Captures that were edited lack some of it. A frame whose checksum is wrong stays as it is,
+    and the same frame again stays a repetition.
+    """
+    is_open, before, number = False, b"", 0
     for token in tokens:
-        frame = _FRAME.match(token.data)
-        if is_open and (token.data == ENQ or _begins_anew(before, frame)):
+        frame = token.data if _is_good(token.data) else b""
+        begins = frame[1:3] == b"1H" and before not in (b"", frame)
+        if is_open and (token.data == ENQ or begins):
             yield Step(EOT, "EOT", awaits_reply=False)
             is_open = False
         if not is_open and token.data not in (ENQ, EOT):
             yield Step(ENQ, "ENQ")
+        if not is_open or token.data == EOT:
+            before, number = b"", 0
         is_open = token.data != EOT
-        before = frame
-        yield Step(frame.group() + CR + LF, token.label) if frame else token
+        if frame:
+            number += frame != before
+            before = frame
+            yield Step(_renumbered(frame, number), token.label)
+        else:
+            yield token
     if is_open:
         yield Step(EOT, "EOT", awaits_reply=False)
 
 
-def _begins_anew(before: re.Match[bytes] | None, frame: re.Match[bytes] | None) -> bool:
-    """Whether a frame 1 is out of turn and no repetition: the capture lost its ENQ."""
-    return (
-        before is not None
-        and frame is not None
-        and frame.group(1) == b"1"
-        and before.group(1) != b"0"
-        and before.group() != frame.group()
-    )
+def _is_good(data: bytes) -> bool:
+    frame = _FRAME.match(data)
+    return frame is not None and checksum(frame.group()[1:-2]) == frame.group()[-2:].upper()
+
+
+def _renumbered(frame: bytes, number: int) -> bytes:
+    whole = _FRAME.match(frame)
+    assert whole is not None
+    body = whole.group()[1:-2]
+    return encode(body[1:-1], number, body[-1:] == ETX)
 
 
 def _session(frames: Iterable[bytes]) -> Iterator[Step]:

@@ -79,12 +79,13 @@ class SimulatedInstrument(Connection):
         return played
 
     def _group(self, steps: Sequence[Step], at: int) -> Sequence[Step]:
-        """Return the steps to put into one write: nothing goes out behind an ENQ."""
+        """Return the steps to put into one write: ENQ ends it, what is said again begins one."""
         end = at + 1
         while (
             end < len(steps)
             and end - at < self._playing.merge
             and steps[end - 1].data != ENQ
+            and not steps[end].is_repeat
             and not (steps[end - 1].awaits_reply and steps[end].data == EOT)
         ):
             end += 1

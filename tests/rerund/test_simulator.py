@@ -80,6 +80,18 @@ def test_frame_1_after_frame_0_is_in_turn():
     assert sent([b"".join(frames)]) == [ENQ, *frames, EOT]
 
 
+def test_frames_of_an_edited_capture_are_numbered_anew():
+    texts = [b"H|\\^&\r", b"P|1\r", b"O|1\r", b"L|1\r"]
+    edited = b"".join(encode(text, n) for text, n in zip(texts, [1, 5, 1, 1], strict=True))
+    assert sent([edited]) == [ENQ, *[encode(text, n) for n, text in enumerate(texts, 1)], EOT]
+
+
+def test_a_frame_with_a_wrong_checksum_stays_as_it_is():
+    damaged = encode(b"P|1\r", 2).replace(b"P|1", b"P|9")
+    frames = [encode(b"H|\\^&\r", 1), damaged, encode(b"P|1\r", 2)]
+    assert sent([b"".join(frames)]) == [ENQ, *frames, EOT]
+
+
 def test_raw_adds_nothing_and_mends_nothing():
     damaged = b"noise" + FRAMES.replace(b"\r\n", b"\n")[:-4]
     assert b"".join(sent([damaged], raw=True)) == damaged
