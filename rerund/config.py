@@ -15,7 +15,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
 )
 
@@ -129,18 +128,22 @@ class ConfigFile(Section):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument with everything resolved: its profile, dialect, link and clock."""
+    """One instrument with everything resolved: its profile and dialect, link and clock."""
 
     section: InstrumentSection
     url: LinkUrl
     profile: Profile
-    dialect: Dialect
     timezone: dt.tzinfo
 
     @property
     def device_id(self) -> str:
         """The id under which payloads and stores know it."""
         return self.section.id
+
+    @property
+    def dialect(self) -> Dialect:
+        """The link and record switches of this instrument."""
+        return self.profile.dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +209,7 @@ def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
     return Instrument(
         section=section,
         url=parse_url(section.link),
-        profile=profile,
-        dialect=_dialect(profile.dialect, section.dialect),
+        profile=_own_dialect(profile, section.dialect),
         timezone=_timezone(section.timezone or daemon.timezone),
     )
 
@@ -218,22 +220,14 @@ def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:
     return _InstrumentError("driver", f"can not use {driver!r}", problems)
 
 
-def _dialect(base: Dialect, overrides: dict[str, Any]) -> Dialect:
-    for key in overrides:
-        if key not in Dialect.__dataclass_fields__:
-            raise _InstrumentError(f"dialect.{key}", "unknown key")
+def _own_dialect(profile: Profile, switches: dict[str, Any]) -> Profile:
+    """Return the profile with the instrument's own switches: link and parser read them both."""
     try:
-        return _DIALECT.validate_python({**_as_dict(base), **overrides}, strict=False)
+        return profile.with_dialect(switches)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _InstrumentError(f"dialect.{first['loc'][0]}", first["msg"]) from error
-
-
-_DIALECT = TypeAdapter(Dialect)
-
-
-def _as_dict(dialect: Dialect) -> dict[str, Any]:
-    return {name: getattr(dialect, name) for name in Dialect.__dataclass_fields__}
+        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise _InstrumentError(f"dialect.{first['loc'][0]}", message) from error
 
 
 def _timezone(name: str | None) -> dt.tzinfo:
