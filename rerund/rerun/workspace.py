@@ -5,13 +5,14 @@ from typing import Literal
 
 import msgspec
 
+from drivers.result import Result
 from rerund.rerun.case import ReportCase
 from rerund.rerun.delivery import Delivery, from_ledger, ledger_row, run_identity
 from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.matching import Match, Run, match
 from rerund.rerun.receive import receive
-from rerund.rerun.records import NO_REPORT, LedgerRow, Transaction
+from rerund.rerun.records import NO_REPORT, LedgerRow, Origin, Transaction
 from rerund.rerun.rules import Rules
 
 AlertCode = Literal["ambiguous_sample", "unit_mismatch", "late", "rerun_closed", "redrawn"]
@@ -137,14 +138,12 @@ class Workspace:
         known: set[str] = set()
         origin = delivery.origin
         earlier = {
-            row.identity: row
-            for row in self._by_sample.get(origin.sample_id, ())
-            if row.identity and row.entry_id != origin.entry_id and self._forgotten(row, delivery)
+            row.identity: row for row in self._by_sample.get(origin.sample_id, ()) if row.identity
         }
         for result in delivery.results if earlier else ():
             key = run_identity(origin.device_id, origin.sample_id, result)
             row = earlier.get(key) if key else None
-            if row is None or result.supersedes or row.result_id == result.result_id:
+            if row is None or result.supersedes or not self._forgotten(row, result, origin):
                 continue
             then = row.result
             if (then.result_status, then.abnormal_flags) == (
@@ -156,13 +155,16 @@ class Workspace:
                 result.run_kind, result.supersedes = "status_update", row.result_id
         return known
 
-    def _forgotten(self, row: LedgerRow, delivery: Delivery) -> bool:
-        """Whether a run came before this payload and the daemon's history lacked it."""
-        age = seconds(delivery.origin.received_at) - seconds(row.received_at)
-        if age < 0:
+    def _forgotten(self, row: LedgerRow, result: Result, origin: Origin) -> bool:
+        """Whether a run came before, and the history of the journal could not know it.
+
+        Within the window of the same journal its own decision stands.
+        """
+        age = seconds(origin.received_at) - seconds(row.received_at)
+        if age < 0 or row.result_id == result.result_id:
             return False
-        unsure = any(result.confidence == "low" for result in delivery.results)
-        return age > self._rules.history_window or unsure
+        unsure = result.confidence == "low" or _journal(row.result_id) != _journal(result.result_id)
+        return unsure or age > self._rules.history_window
 
     def _leave(
         self, delivery: Delivery, outcome: Literal["ignored", "unmatched"], reason: str
@@ -223,3 +225,8 @@ def merge(parts: Sequence[Transaction]) -> Transaction:
         waiting=[row for part in parts for row in part.waiting],
         activity=[row for part in parts for row in part.activity],
     )
+
+
+def _journal(result_id: str) -> str:
+    """The journal that a result id names first."""
+    return result_id.partition("-")[0]
