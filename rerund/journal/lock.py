@@ -1,0 +1,34 @@
+"""One daemon per journal: an advisory lock on a file beside it.
+
+Not on the journal itself: closing any descriptor of that file in this process would drop
+the locks that SQLite holds on it.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from rerund.journal.errors import JournalLockedError, JournalMissingError
+
+
+class JournalLock:
+    """The right to run a journal, until released or until the process ends.
+
+    Raises JournalLockedError, and JournalMissingError when there is no folder to put it in.
+    """
+
+    def __init__(self, journal: Path):
+        path = journal.with_suffix(".lock")
+        try:
+            self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise JournalMissingError(journal.parent) from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise JournalLockedError(journal) from None
+
+    def release(self) -> None:
+        """Let another one have it."""
+        os.close(self._fd)

@@ -1,0 +1,106 @@
+"""What people change in a journal, beside the daemon: it notices by itself.
+
+Each function is one short transaction on a connection of its own and answers what it did.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rerund.journal import schema
+from rerund.journal.errors import JournalMissingError
+from rerund.journal.prune import Limits, Pruner
+from rerund.journal.queries import keys_of
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.exists():
+        raise JournalMissingError(path)
+    db = schema.open_editor(path)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.close()
+
+
+def hold(path: Path, entry_id: int, reason: str) -> bool:
+    """Put an entry on hold that has delivered nothing; its undelivered payloads wait with it."""
+    with _changing(path) as db:
+        payloads = _set_payloads(db, entry_id, ("pending", "parked"), "held", reason)
+        entry = db.execute(
+            "UPDATE entry SET state = 'held', reason = ? WHERE entry_id = ? AND state = 'received'",
+            (reason, entry_id),
+        ).rowcount
+    return bool(payloads or entry)
+
+
+def release(path: Path, entry_id: int) -> bool:
+    """Send what is on hold of an entry round again: the entry itself, or its payloads."""
+    with _changing(path) as db:
+        payloads = _set_payloads(db, entry_id, ("held",), "pending", "")
+        entry = db.execute(
+            "UPDATE entry SET state = 'received', reason = 'released', detail = ''"
+            " WHERE entry_id = ? AND state = 'held'",
+            (entry_id,),
+        ).rowcount
+    return bool(payloads or entry)
+
+
+def discard(path: Path, entry_id: int) -> bool:
+    """Give up what is on hold of an entry; its bytes stay until they are pruned."""
+    with _changing(path) as db:
+        payloads = _set_payloads(db, entry_id, ("held",), "discarded", "discarded by a person")
+        entry = db.execute(
+            "UPDATE entry SET state = 'discarded' WHERE entry_id = ? AND state = 'held'",
+            (entry_id,),
+        ).rowcount
+    return bool(payloads or entry)
+
+
+def decide_again(path: Path, entry_id: int) -> bool:
+    """Let an entry be decided anew of which nothing was delivered; its payloads are dropped."""
+    with _changing(path) as db:
+        first, last = keys_of(entry_id)
+        (delivered,) = db.execute(
+            "SELECT count(*) FROM payload WHERE payload_key BETWEEN ? AND ?"
+            " AND state = 'delivered'",
+            (first, last),
+        ).fetchone()
+        if delivered:
+            return False
+        changed = db.execute(
+            "UPDATE entry SET state = 'received', reason = 'released', detail = ''"
+            " WHERE entry_id = ? AND state IN"
+            " ('interpreted', 'held', 'query', 'retransmission', 'empty')",
+            (entry_id,),
+        ).rowcount
+        if changed:
+            db.execute("DELETE FROM payload WHERE payload_key BETWEEN ? AND ?", (first, last))
+    return bool(changed)
+
+
+def prune(path: Path, limits: Limits) -> int:
+    """Remove what is old, step by step; returns how many entries went."""
+    pruner = Pruner(limits)
+    finished = False
+    while not finished:
+        with _changing(path) as db:
+            finished = pruner.step(db)
+    return pruner.removed
+
+
+def _set_payloads(
+    db: sqlite3.Connection, entry_id: int, states: Sequence[str], state: str, reason: str
+) -> int:
+    marks = ",".join("?" * len(states))
+    return db.execute(
+        f"UPDATE payload SET state = ?, reason = ? WHERE payload_key BETWEEN ? AND ?"
+        f" AND state IN ({marks})",
+        (state, reason, *keys_of(entry_id), *states),
+    ).rowcount

@@ -1,0 +1,48 @@
+"""What reader, writer and maintenance all ask of the file."""
+
+import sqlite3
+from collections.abc import Container, Iterator
+
+from rerund.journal.rows import ReceivedEntry
+from rerund.journal.schema import SPAN
+
+_TEXT = """
+SELECT substr(raw, text_at + 1, text_size) FROM frame
+WHERE frame_key BETWEEN ? AND ? ORDER BY frame_key
+"""
+
+
+def keys_of(entry_id: int) -> tuple[int, int]:
+    """Return the first and the last key that rows of an entry can have."""
+    return entry_id * SPAN, entry_id * SPAN + SPAN - 1
+
+
+def entry_text(db: sqlite3.Connection, entry_id: int) -> bytes:
+    """Return the texts of an entry's frames, joined."""
+    return b"".join(text for (text,) in db.execute(_TEXT, keys_of(entry_id)))
+
+
+def undecided_entries(db: sqlite3.Connection, known: Container[int]) -> Iterator[ReceivedEntry]:
+    """Yield the received entries that are not known yet, oldest first."""
+    waiting = db.execute(
+        "SELECT entry_id, device_id, received_at, reason FROM entry"
+        " WHERE state = 'received' ORDER BY entry_id"
+    ).fetchall()
+    for entry_id, device_id, received_at, reason in waiting:
+        if entry_id not in known:
+            text = entry_text(db, entry_id)
+            yield ReceivedEntry(entry_id, device_id, received_at, text, reason)
+
+
+def journal_id(db: sqlite3.Connection) -> str:
+    """Return the random name that the journal got when it was made."""
+    (found,) = db.execute("SELECT value FROM meta WHERE name = 'journal_id'").fetchone()
+    return str(found)
+
+
+def size_in_use(db: sqlite3.Connection) -> int:
+    """Return the bytes of the file that hold something; freed ones are used again."""
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (page_size,) = db.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * page_size)
