@@ -17,8 +17,8 @@ from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, WaitingRow
 from rerund.rerun.rules import Rules
 from rerund.stores.ports import NumberCache, ReportStore
 
-Keep = Callable[[list[tuple[str, bytes]] | None, str], None]
-"""Keeps the copy on disk: (sample id, packed row) pairs or None for no change, and when."""
+Keep = Callable[[Sequence[OpenRerun], str], None]
+"""Keeps the whole copy in the journal, and when it was refreshed. Called in any thread."""
 
 KEEP_TIME_EVERY = 15.0
 """Seconds between notes on disk that an unchanged copy is still fresh."""
@@ -58,11 +58,6 @@ def _tests(row: WaitingRow, lab: Lab, device_ids: Collection[str]) -> dict[str, 
     names = lab.get_rerun_format_machine_names_map(row.report_format_id, indexes)
     wanted = device_ids if row.device_id == ANY_DEVICE else {row.device_id} & set(device_ids)
     return {device: names[device].test_codes for device in sorted(names) if device in wanted}
-
-
-def pack_row(rerun: OpenRerun) -> tuple[str, bytes]:
-    """A row as the journal keeps it."""
-    return rerun.sample_id, msgspec.msgpack.encode(rerun)
 
 
 def unpack_row(body: bytes) -> OpenRerun:
@@ -125,9 +120,14 @@ class WaitingListRefresh:
         self._token: Hashable = object()
         self._noticed = threading.Event()
         self._noticed.set()
-        self._packed: list[tuple[str, bytes]] | None = None
+        self._kept: Sequence[OpenRerun] = ()
         self._kept_at = 0.0
         self.close = numbers.subscribe(lab_id, self._noticed.set)
+
+    @property
+    def noticed(self) -> bool:
+        """Whether somebody said that the waiting list changed."""
+        return self._noticed.is_set()
 
     def refresh(self, lab: Callable[[int], Lab], token: Hashable) -> bool:
         """Refresh when noticed or when `token` (of the store) differs; answers whether.
@@ -152,15 +152,16 @@ class WaitingListRefresh:
         rows = self._reports.waiting_copy(self._lab_id, closed_since)
         derived = derive_open_reruns(rows, lab, self._device_ids)
         self._copy.replace(derived, iso(now))
-        packed = [pack_row(rerun) for rerun in derived]
-        if packed == self._packed:
+        if derived == self._kept:
             self._still_fresh(now)
-            return
-        self._packed, self._kept_at = packed, now
-        self._keep(packed, iso(now))
+        else:
+            self._keep_copy(derived, now)
 
     def _still_fresh(self, now: float) -> None:
         self._copy.still_fresh(iso(now))
         if now - self._kept_at >= KEEP_TIME_EVERY:
-            self._kept_at = now
-            self._keep(None, iso(now))
+            self._keep_copy(self._kept, now)
+
+    def _keep_copy(self, rows: Sequence[OpenRerun], now: float) -> None:
+        self._kept, self._kept_at = rows, now
+        self._keep(rows, iso(now))

@@ -81,6 +81,8 @@ def write(stores: Stores, lab_id: int, transaction: Transaction) -> None:
     Raises StaleReport before anything is decided; a StoreUnavailable may also come after
     the commit, and then `finish` or the sweep does the rest.
     """
+    if transaction == Transaction():
+        return
     stores.reports.commit(transaction)
     if transaction.events:
         carry(stores, lab_id, transaction.events)

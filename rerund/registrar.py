@@ -1,0 +1,190 @@
+"""Drains payloads from the journal into the rerun service, in order per sample.
+
+    pending ──register──▶ delivered
+       │ StoreRejected
+       ▼
+     held ◀── later payloads of its sample are parked behind it, until a person
+              releases or discards it
+
+A thread of its own reads a page of pending payloads, registers them in one transaction and
+marks them. A store that is away is tried again for ever; nothing waits in memory, so a
+backlog of any size costs none. What was registered but not marked before a crash is
+registered again, which changes nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from rerund.journal.rows import Mark, PayloadState, StoredPayload
+from rerund.payload_codec import unpack
+from rerund.registrar_upkeep import Upkeep
+from rerund.rerun.service import RerunService
+from rerund.stores.ports import StoreRejected, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+BATCH = 64
+"""Payloads per transaction: enough to share its cost, short enough to let the wire go first."""
+
+FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+STOP_POLL = 0.1
+
+
+class Undelivered(Protocol):
+    """What the registrar reads of the journal."""
+
+    def undelivered(self, state: PayloadState, limit: int) -> Sequence[StoredPayload]:
+        """Up to `limit` payloads in a state, oldest first."""
+
+    def samples_undelivered(self, state: PayloadState) -> set[str]:
+        """The samples that have payloads in a state."""
+
+    def payloads_of_sample(self, sample_id: str) -> Sequence[StoredPayload]:
+        """The payloads of a sample, oldest first."""
+
+
+MarkPayloads = Callable[[Sequence[Mark], Callable[[Exception | None], None]], None]
+"""Commits delivery states to the journal and calls back, maybe in another thread."""
+
+
+class Registrar:
+    """Delivers the payloads of one daemon to the stores of its lab."""
+
+    def __init__(
+        self,
+        lab_id: int,
+        service: RerunService,
+        journal: Undelivered,
+        mark_payloads: MarkPayloads,
+        upkeep: Upkeep,
+        *,
+        poll_interval: float = 1.0,
+        first_retry: float = FIRST_RETRY,
+    ):
+        self._lab_id = lab_id
+        self._service = service
+        self._journal = journal
+        self._mark_payloads = mark_payloads
+        self._upkeep = upkeep
+        self._poll_interval = poll_interval
+        self._first_retry = first_retry
+        self._wakeup = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
+        self.unavailable = False
+        """Whether a store was away at the last attempt."""
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There are new payloads. May be called from any thread."""
+        self._wakeup.set()
+
+    def stop(self, timeout: float) -> bool:
+        """End after the batch at hand; False when that took longer than `timeout` seconds."""
+        self._stopping.set()
+        self._wakeup.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        retry = self._first_retry
+        while not self._stopping.is_set():
+            self._wakeup.clear()
+            try:
+                busy = self.turn()
+                retry = self._first_retry
+                self.unavailable = False
+            except StoreUnavailable as error:
+                log.warning("store unavailable", store=error.store, retry_seconds=retry)
+                self.unavailable = True
+                self._stopping.wait(retry)
+                retry = min(2 * retry, LAST_RETRY)
+                continue
+            if not busy:
+                self._wakeup.wait(self._poll_interval)
+
+    def turn(self) -> bool:
+        """Deliver one batch and look after the stores; answers whether more may be waiting.
+
+        Raises StoreUnavailable: whatever was not marked is delivered again.
+        """
+        self._upkeep.turn(time.monotonic())
+        self._unpark()
+        batch = self._journal.undelivered("pending", BATCH)
+        if not batch:
+            return False
+        held = self._journal.samples_undelivered("held")
+        ready = [payload for payload in batch if payload.sample_id not in held]
+        parked = [_parked(payload) for payload in batch if payload.sample_id in held]
+        self._mark([*self._deliver(ready), *parked])
+        return True
+
+    def _unpark(self) -> None:
+        freed = self._journal.samples_undelivered("parked")
+        if not freed:
+            return
+        for sample_id in freed - self._journal.samples_undelivered("held"):
+            payloads = self._journal.payloads_of_sample(sample_id)
+            self._mark([Mark(p.payload_key, "pending") for p in payloads if p.state == "parked"])
+
+    def _mark(self, marks: Sequence[Mark]) -> None:
+        """Wait until the states are on disk: what is read next must not be the same again.
+
+        At a stop they are left to the journal, which commits what it was given.
+        """
+        committed = threading.Event()
+        self._mark_payloads(marks, lambda error: committed.set())
+        while not committed.wait(STOP_POLL):
+            if self._stopping.is_set():
+                return
+
+    def _deliver(self, payloads: Sequence[StoredPayload]) -> list[Mark]:
+        """Register together; one by one when a store refuses something of it."""
+        if not payloads:
+            return []
+        try:
+            self._register(payloads)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary of one payload's delivery
+            if len(payloads) > 1:
+                return self._deliver_singly(payloads)
+            return [_held(payloads[0], error)]
+        return [Mark(payload.payload_key, "delivered") for payload in payloads]
+
+    def _deliver_singly(self, payloads: Sequence[StoredPayload]) -> list[Mark]:
+        marks: list[Mark] = []
+        held: set[str] = set()
+        for payload in payloads:
+            if payload.sample_id in held:
+                marks.append(_parked(payload))
+                continue
+            (mark,) = self._deliver([payload])
+            marks.append(mark)
+            if mark.state == "held":
+                held.add(payload.sample_id)
+        return marks
+
+    def _register(self, payloads: Sequence[StoredPayload]) -> None:
+        self._service.register(self._lab_id, [unpack(payload.body) for payload in payloads])
+
+
+def _held(payload: StoredPayload, error: Exception) -> Mark:
+    """Hold a payload that no store will take; an error of our own must not stop the rest."""
+    if isinstance(error, StoreRejected):
+        log.error("payload rejected", entry_id=payload.entry_id, store=error.store)
+        return Mark(payload.payload_key, "held", f"rejected by the {error.store}")
+    log.error("payload failed", entry_id=payload.entry_id, exc_info=error)
+    return Mark(payload.payload_key, "held", f"internal error: {type(error).__name__}")
+
+
+def _parked(payload: StoredPayload) -> Mark:
+    return Mark(payload.payload_key, "parked", "an earlier payload of its sample is held")

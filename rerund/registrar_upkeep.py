@@ -1,0 +1,67 @@
+"""What the registrar looks after besides payloads: late orders, crash leftovers, the copy."""
+
+from collections.abc import Hashable
+
+import structlog
+
+from rerund.rerun.service import SWEEP_BATCH, RerunService
+from rerund.rerun.service_stores import LabCache
+from rerund.stores.ports import ReportStore
+from rerund.waiting_list import WaitingListRefresh
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY = 600.0
+PURGE_EVERY = 3600.0
+
+
+class Upkeep:
+    """Work that follows from changes made by others, and work that is done now and then.
+
+    `now` is monotonic seconds. Every turn is short: what is left is done in the next one.
+    """
+
+    def __init__(
+        self,
+        lab_id: int,
+        service: RerunService,
+        reports: ReportStore,
+        refresh: WaitingListRefresh,
+        poll_interval: float = 1.0,
+    ):
+        self._lab_id = lab_id
+        self._service = service
+        self._reports = reports
+        self._labs = LabCache(reports)
+        self._refresh = refresh
+        self._poll_interval = poll_interval
+        self._look_at = 0.0
+        self._token: Hashable = object()
+        self._lab_version: Hashable = object()
+        self._sweep_at = 0.0
+        self._purge_at = 0.0
+
+    def turn(self, now: float) -> None:
+        """Look what has changed and act on it, once a poll interval or on a notice.
+
+        Raises StoreUnavailable.
+        """
+        if now < self._look_at and not self._refresh.noticed:
+            return
+        token = self._reports.change_token()
+        self._refresh.refresh(self._labs.get, token)
+        if token != self._token and self._service.sweep(self._lab_id) < SWEEP_BATCH:
+            self._token = token
+        self._sweep_unmatched(now)
+        if now >= self._purge_at:
+            self._service.purge()
+            self._purge_at = now + PURGE_EVERY
+        self._look_at = now + self._poll_interval
+
+    def _sweep_unmatched(self, now: float) -> None:
+        version = self._reports.lab_data_version(self._lab_id)
+        if version == self._lab_version and now < self._sweep_at:
+            return
+        self._service.sweep_unmatched(self._lab_id)
+        self._lab_version = version
+        self._sweep_at = now + SWEEP_EVERY
