@@ -1,0 +1,190 @@
+"""The report store on a relational database."""
+
+from collections.abc import Collection, Hashable
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import BindParameter, bindparam, update
+
+from rerund.rerun.records import (
+    ActivityRow,
+    EventRow,
+    LabData,
+    LedgerRow,
+    ReportRow,
+    ReportValue,
+    Transaction,
+    WaitingRow,
+)
+from rerund.stores import report_queries as queries
+from rerund.stores.database import Database
+from rerund.stores.failures import DuplicateKey
+from rerund.stores.lab_queries import read_lab_data, read_lab_version
+from rerund.stores.ports import StaleReport
+from rerund.stores.report_commit import Commit
+from rerund.stores.rows import Query
+from rerund.stores.schema import lab_report_relation, rerun_event
+from rerund.stores.types import now
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_LAB: BindParameter[Any] = bindparam("lab")
+_MARK_APPLIED = (
+    update(rerun_event)
+    .where(
+        rerun_event.c.lab_id == _LAB,
+        rerun_event.c.event_id.in_(_KEYS),
+        rerun_event.c.applied_at.is_(None),
+    )
+    .values(applied_at=now)
+)
+_MARK_CHECKED = (
+    update(lab_report_relation)
+    .where(lab_report_relation.c.lab_id == _LAB, lab_report_relation.c.lab_report_id.in_(_KEYS))
+    .values(results_checked=True)
+)
+
+
+class RelationalReportStore:
+    """`ReportStore` on the tables of `rerund.stores.schema`."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._commit = Commit(database.dialect)
+
+    def now(self) -> float:
+        """Unix seconds by the clock of the database."""
+        return self._database.now()
+
+    def change_token(self) -> Hashable:
+        """A value that differs after any other connection or process committed."""
+        return self._database.change_token()
+
+    def lab_data_version(self, lab_id: int) -> Hashable:
+        """A value that differs after formats, instruments or mappings of the lab changed."""
+        with self._database.read() as connection:
+            return read_lab_version(connection, lab_id)
+
+    def lab_data(self, lab_id: int) -> LabData:
+        """The formats, instruments and mappings of a lab; empty for an unknown one."""
+        with self._database.read() as connection:
+            return read_lab_data(connection, lab_id)
+
+    def _all(self, query: Query[R], **parameters: Any) -> list[R]:
+        with self._database.read() as connection:
+            return query.all(connection, **parameters)
+
+    def _of_keys(self, query: Query[R], lab_id: int, keys: Collection[Any]) -> list[R]:
+        return self._all(query, lab_id=lab_id, keys=list(keys)) if keys else []
+
+    def reports(self, lab_id: int, lab_report_ids: Collection[int]) -> list[ReportRow]:
+        """The reports of these ids, those of other labs left out."""
+        return self._of_keys(queries.REPORTS, lab_id, lab_report_ids)
+
+    def reports_of_samples(self, lab_id: int, sample_ids: Collection[str]) -> list[ReportRow]:
+        """Every report of these samples, whatever its age."""
+        return self._of_keys(queries.REPORTS_OF_SAMPLES, lab_id, sample_ids)
+
+    def unchecked_reports(self, lab_id: int, limit: int) -> list[ReportRow]:
+        """Up to `limit` reports with `results_checked` False, oldest registration first."""
+        return self._all(queries.UNCHECKED_REPORTS, lab_id=lab_id, limit=limit)
+
+    def report_values(self, lab_id: int, lab_report_ids: Collection[int]) -> list[ReportValue]:
+        """The filled slots of these reports, by index."""
+        return self._of_keys(queries.REPORT_VALUES, lab_id, lab_report_ids)
+
+    def waiting_rows(self, lab_id: int, lab_report_ids: Collection[int]) -> list[WaitingRow]:
+        """All waiting-list rows of these reports, original orders and closed ones too."""
+        return self._of_keys(queries.WAITING_ROWS, lab_id, lab_report_ids)
+
+    def waiting_copy(self, lab_id: int, closed_since: str) -> list[WaitingRow]:
+        """The rerun rows (`rerun_number` > 0) of a lab that are open or closed since then."""
+        return self._all(queries.WAITING_COPY, lab_id=lab_id, since=closed_since)
+
+    def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
+        """The events of these reports with `applied_at` null, by report and version."""
+        return self._of_keys(queries.UNAPPLIED_EVENTS, lab_id, lab_report_ids)
+
+    def unapplied_reports(self, lab_id: int, limit: int) -> list[int]:
+        """Up to `limit` ids of reports that have events with `applied_at` null."""
+        with self._database.read() as connection:
+            parameters = {"lab_id": lab_id, "limit": limit}
+            return list(connection.scalars(queries.UNAPPLIED_REPORTS, parameters))
+
+    def event(self, lab_id: int, event_id: str) -> EventRow | None:
+        """One event by its id, applied or not."""
+        return next(iter(self._all(queries.EVENT, lab_id=lab_id, event_id=event_id)), None)
+
+    def events(self, lab_id: int, lab_report_id: int) -> list[EventRow]:
+        """Every event of a report, by version."""
+        return self._all(queries.EVENTS, lab_id=lab_id, lab_report_id=lab_report_id)
+
+    def ledger_by_result(self, lab_id: int, result_ids: Collection[str]) -> list[LedgerRow]:
+        """The ledger rows of these results."""
+        return self._of_keys(queries.LEDGER_BY_RESULT, lab_id, result_ids)
+
+    def ledger_by_identity(self, lab_id: int, identities: Collection[str]) -> list[LedgerRow]:
+        """The ledger rows with one of these run identities."""
+        return self._of_keys(queries.LEDGER_BY_IDENTITY, lab_id, identities)
+
+    def ledger_of_samples(
+        self, lab_id: int, sample_ids: Collection[str], received_since: str = ""
+    ) -> list[LedgerRow]:
+        """The ledger rows of these samples received since then, in order of arrival."""
+        if not sample_ids:
+            return []
+        if not received_since:
+            return self._of_keys(queries.LEDGER_OF_SAMPLES, lab_id, sample_ids)
+        return self._all(
+            queries.LEDGER_OF_SAMPLES_SINCE,
+            lab_id=lab_id,
+            keys=list(sample_ids),
+            since=received_since,
+        )
+
+    def ledger_of_reports(self, lab_id: int, lab_report_ids: Collection[int]) -> list[LedgerRow]:
+        """The ledger rows of these reports, in order of arrival."""
+        return self._of_keys(queries.LEDGER_OF_REPORTS, lab_id, lab_report_ids)
+
+    def matchable_samples(
+        self, lab_id: int, received_since: str, after: str, limit: int
+    ) -> list[str]:
+        """Samples > `after`, in order, with an `unmatched` row that a report could take now."""
+        parameters = {"lab_id": lab_id, "since": received_since, "after": after, "limit": limit}
+        with self._database.read() as connection:
+            return list(connection.scalars(queries.MATCHABLE_SAMPLES, parameters))
+
+    def activity(self, lab_id: int, lab_report_id: int) -> list[ActivityRow]:
+        """The activity log of a report, oldest first."""
+        return self._all(queries.ACTIVITY, lab_id=lab_id, lab_report_id=lab_report_id)
+
+    def commit(self, transaction: Transaction) -> None:
+        """Write everything or nothing. Raises StaleReport for what has changed meanwhile."""
+        try:
+            with self._database.write() as connection:
+                self._commit(connection, transaction)
+        except DuplicateKey:
+            raise StaleReport(_lab_of(transaction)) from None
+
+    def mark_applied(self, lab_id: int, event_ids: Collection[str]) -> None:
+        """Set `applied_at` of these events to now."""
+        self._mark(_MARK_APPLIED, lab_id, event_ids)
+
+    def mark_checked(self, lab_id: int, lab_report_ids: Collection[int]) -> None:
+        """Set `results_checked` of these reports."""
+        self._mark(_MARK_CHECKED, lab_id, lab_report_ids)
+
+    def _mark(self, statement: Any, lab_id: int, keys: Collection[Any]) -> None:
+        if keys:
+            with self._database.write() as connection:
+                connection.execute(statement, {"lab": lab_id, "keys": list(keys)})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+
+def _lab_of(transaction: Transaction) -> int:
+    events = [event.lab_id for event in transaction.events]
+    return [*events, *(row.lab_id for row in transaction.ledger)][0]

@@ -1,0 +1,159 @@
+"""What the report store is asked, each statement built once."""
+
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, or_, select
+
+from rerund.rerun.records import (
+    OPEN_WAITING,
+    ActivityRow,
+    EventRow,
+    LedgerRow,
+    ReportRow,
+    ReportValue,
+    WaitingRow,
+)
+from rerund.stores.rows import Query, field_columns
+from rerund.stores.schema import (
+    activity_log,
+    device_format_mapping,
+    device_results,
+    lab_report_relation,
+    report_values,
+    rerun_event,
+    waiting_list,
+)
+from rerund.stores.types import Instant
+
+_LAB: BindParameter[Any] = bindparam("lab_id")
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_LIMIT: BindParameter[Any] = bindparam("limit")
+_SINCE = bindparam("since", type_=Instant())
+
+
+def _of_lab(table: Table, columns: list[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(*columns).where(table.c.lab_id == _LAB, *conditions)
+
+
+_r = lab_report_relation.c
+_reports = field_columns(lab_report_relation, ReportRow)
+
+REPORTS = Query(
+    ReportRow,
+    _of_lab(lab_report_relation, _reports, _r.lab_report_id.in_(_KEYS)).order_by(_r.lab_report_id),
+)
+REPORTS_OF_SAMPLES = Query(
+    ReportRow,
+    _of_lab(lab_report_relation, _reports, _r.sample_id.in_(_KEYS)).order_by(_r.lab_report_id),
+)
+UNCHECKED_REPORTS = Query(
+    ReportRow,
+    _of_lab(lab_report_relation, _reports, _r.results_checked.is_(False))
+    .order_by(_r.registered_at, _r.lab_report_id)
+    .limit(_LIMIT),
+)
+
+_v = report_values.c
+REPORT_VALUES = Query(
+    ReportValue,
+    _of_lab(
+        report_values, field_columns(report_values, ReportValue), _v.lab_report_id.in_(_KEYS)
+    ).order_by(_v.lab_report_id, _v.index),
+)
+
+_w = waiting_list.c
+OF_THE_REPORT = ("sample_id", "report_format_id")
+"""Fields of a waiting row that are columns of its report."""
+
+_waiting = (
+    select(
+        *field_columns(waiting_list, WaitingRow, OF_THE_REPORT),
+        *(_r[name].label(name) for name in OF_THE_REPORT),
+    )
+    .join_from(
+        waiting_list,
+        lab_report_relation,
+        and_(_w.lab_id == _r.lab_id, _w.lab_report_id == _r.lab_report_id),
+    )
+    .where(_w.lab_id == _LAB)
+    .order_by(_w.lab_report_id, _w.rerun_number, _w.device_id)
+)
+WAITING_ROWS = Query(WaitingRow, _waiting.where(_w.lab_report_id.in_(_KEYS)))
+WAITING_COPY = Query(
+    WaitingRow,
+    _waiting.where(_w.rerun_number > 0, or_(_w.status.in_(OPEN_WAITING), _w.updated_at >= _SINCE)),
+)
+
+_e = rerun_event.c
+_events = field_columns(rerun_event, EventRow)
+EVENT = Query(EventRow, _of_lab(rerun_event, _events, _e.event_id == bindparam("event_id")))
+EVENTS = Query(
+    EventRow,
+    _of_lab(rerun_event, _events, _e.lab_report_id == bindparam("lab_report_id")).order_by(
+        _e.version
+    ),
+)
+UNAPPLIED_EVENTS = Query(
+    EventRow,
+    _of_lab(rerun_event, _events, _e.applied_at.is_(None), _e.lab_report_id.in_(_KEYS)).order_by(
+        _e.lab_report_id, _e.version
+    ),
+)
+UNAPPLIED_REPORTS = (
+    _of_lab(rerun_event, [_e.lab_report_id], _e.applied_at.is_(None))
+    .distinct()
+    .order_by(_e.lab_report_id)
+    .limit(_LIMIT)
+)
+
+_d = device_results.c
+_ledger = field_columns(device_results, LedgerRow)
+
+
+def _ledger_by(*conditions: ColumnElement[bool]) -> Query[LedgerRow]:
+    return Query(LedgerRow, _of_lab(device_results, _ledger, *conditions).order_by(_d.row_id))
+
+
+LEDGER_BY_RESULT = _ledger_by(_d.result_id.in_(_KEYS))
+LEDGER_BY_IDENTITY = _ledger_by(_d.identity.in_(_KEYS))
+LEDGER_OF_SAMPLES = _ledger_by(_d.sample_id.in_(_KEYS))
+LEDGER_OF_SAMPLES_SINCE = _ledger_by(_d.sample_id.in_(_KEYS), _d.received_at >= _SINCE)
+LEDGER_OF_REPORTS = _ledger_by(_d.lab_report_id.in_(_KEYS))
+
+_m = device_format_mapping.c
+MATCHABLE_SAMPLES = (
+    _of_lab(
+        device_results,
+        [_d.sample_id],
+        _d.outcome == "unmatched",
+        _d.sample_id > bindparam("after"),
+        _d.received_at >= _SINCE,
+    )
+    .join_from(
+        device_results,
+        lab_report_relation,
+        and_(_r.lab_id == _d.lab_id, _r.sample_id == _d.sample_id),
+    )
+    .join(
+        device_format_mapping,
+        and_(
+            _m.lab_id == _d.lab_id,
+            _m.device_id == _d.device_id,
+            _m.test_code == _d.test_code,
+            _m.report_format_id == _r.report_format_id,
+        ),
+    )
+    .distinct()
+    .order_by(_d.sample_id)
+    .limit(_LIMIT)
+)
+
+_a = activity_log.c
+ACTIVITY = Query(
+    ActivityRow,
+    _of_lab(
+        activity_log,
+        field_columns(activity_log, ActivityRow),
+        _a.lab_report_id == bindparam("lab_report_id"),
+    ).order_by(_a.row_id),
+)
