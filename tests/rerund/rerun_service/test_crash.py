@@ -1,0 +1,236 @@
+"""A crash before or after any step of any write ends in the state of no crash."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from rerund.rerun.refusals import Conflict
+from rerund.rerun.requests import RerunRequest
+from rerund.rerun.service import ATTEMPTS
+from rerund.stores.ports import StaleReport, StoreUnavailable
+
+WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class Points:
+    """Counts the numbered points before and after each write, and fails at one of them."""
+
+    def __init__(self, fail_at: int | None = None, error: type[BaseException] = Crash):
+        self.fail_at = fail_at
+        self.error = error
+        self.count = 0
+        self.reached: str | None = None
+
+    def point(self, name: str) -> None:
+        self.count += 1
+        if self.count == self.fail_at:
+            self.reached = name
+            if self.error is StoreUnavailable:
+                raise StoreUnavailable(name)
+            raise self.error(name)
+
+    def around(self, store: Any) -> Any:
+        return Faulty(store, self)
+
+
+class Faulty:
+    """A store whose writes pass two points, one before and one after."""
+
+    def __init__(self, store: Any, points: Points):
+        self._store = store
+        self._points = points
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        if name not in WRITES:
+            return method
+
+        def passing(*args: Any) -> Any:
+            self._points.point(f"before {name}")
+            answer = method(*args)
+            self._points.point(f"after {name}")
+            return answer
+
+        return passing
+
+
+def story(site) -> list[Callable[[], Any]]:
+    """A day of a sample and its neighbour, each step by itself repeatable."""
+    payloads = {
+        "early": site.payload("08:50", sample="S2", HGB="13.0", BASO="0.1"),
+        "original": site.payload("09:00", WBC="12.5", RBC="4.5", HGB="14.0"),
+        "triggered": site.payload("09:20", WBC="12.1", rerun=-1),
+        "first part": site.payload("10:20", WBC="12.0", rerun=2),
+        "second part": site.payload("10:30", HGB="----", RBC="4.4", rerun=2),
+        "refused": site.payload("10:50", WBC="12.9", rerun=2),
+        "again": site.payload("11:10", RBC="4.6", rerun=-1),
+    }
+
+    def register(*names: str) -> Callable[[], Any]:
+        return lambda: site.again(*(payloads[name] for name in names))
+
+    return [
+        register("early"),
+        register("original"),
+        register("triggered"),
+        lambda: site.request(1, 3, at="10:00", event_id="request-1"),
+        register("first part"),
+        register("second part", "refused"),
+        lambda: site.cancel(at="11:00", event_id="cancel-1"),
+        register("again"),
+        lambda: site.request(2, at="11:20", event_id="request-2"),
+        lambda: site.service.sweep(1),
+    ]
+
+
+def play(site, points: Points, *, retry: bool = True) -> None:
+    """Play the story; after a crash a new service goes on, with the same step or the next."""
+    site.report(1)
+    site.report(2, sample="S2")
+    plain = site.stores
+    site.stores = type(plain)(*(points.around(store) for store in plain))
+    site.restart()
+    for step in story(site):
+        try:
+            step()
+        except (Crash, StoreUnavailable):
+            site.restart()
+            if retry:
+                step()
+    site.service.sweep(1)
+    site.stores = plain
+
+
+@pytest.fixture
+def points_of_story(new_site) -> int:
+    points = Points()
+    play(new_site(), points)
+    return points.count
+
+
+@pytest.mark.parametrize("error", [Crash, StoreUnavailable])
+def test_a_crash_at_any_point_leaves_no_trace(new_site, points_of_story, error):
+    whole = new_site()
+    play(whole, Points())
+    expected = whole.everything()
+    assert expected["unapplied"] == []
+    for number in range(1, points_of_story + 1):
+        points, crashed = Points(number, error), new_site()
+        play(crashed, points)
+        assert points.reached is not None
+        assert crashed.everything() == expected, f"point {number}: {points.reached}"
+
+
+def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site):
+    def outcome(points: Points) -> Any:
+        site = new_site()
+        site.report()
+        site.send("09:00", WBC="12.5")
+        plain = site.stores
+        site.stores = type(plain)(*(points.around(store) for store in plain))
+        site.restart()
+        with suppress(Crash):
+            site.request(1, event_id="request-1")
+        site.stores = plain
+        site.restart().sweep(1)
+        return site.everything()
+
+    counting = Points()
+    done, never = outcome(counting), outcome(Points(1))
+    assert done != never
+    found = [outcome(Points(number)) for number in range(1, counting.count + 1)]
+    assert found[0] == never
+    assert all(state == done for state in found[1:])
+
+
+def test_a_store_that_fails_after_the_decision_does_not_change_the_answer(site):
+    site.report()
+    plain = site.stores
+    site.stores = plain._replace(reruns=Points(1, StoreUnavailable).around(plain.reruns))
+    site.restart()
+    assert site.request(1)["rerun_number"] == 1
+    assert (site.flag(), site.stores.reports.unapplied_reports(1, 10)) == (3, [1])
+    site.service.sweep(1)
+    assert site.stores.reports.unapplied_reports(1, 10) == []
+    assert plain.numbers.active_number(1, 1) == 1
+
+
+class Interrupted:
+    """A report store where something happens before each of the first commits."""
+
+    def __init__(self, store: Any, *happenings: Callable[[], Any]):
+        self._store = store
+        self._happenings = list(happenings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, transaction: Any) -> None:
+        if self._happenings:
+            self._happenings.pop(0)()
+        self._store.commit(transaction)
+
+
+def test_a_lost_race_is_decided_again(site):
+    site.report()
+    site.send("09:00", WBC="12.5", HGB="14.0")
+    payload = site.payload("09:20", WBC="12.0", rerun=-1)
+    plain = site.service
+
+    def somebody_requests() -> None:
+        plain.request(1, 1, RerunRequest(requested_parameters=(1,)), user=8)
+
+    site.stores = site.stores._replace(reports=Interrupted(site.stores.reports, somebody_requests))
+    site.restart()
+    site.again(payload)
+    assert (site.flag(), site.reruns()) == (4, [(1, 1, "12.0", True)])
+    assert site.log() == [981, 979]
+
+
+def test_two_requests_at_once_open_one_rerun(site):
+    site.report()
+    plain = site.service
+    asked = RerunRequest(requested_parameters=(1,))
+    site.stores = site.stores._replace(
+        reports=Interrupted(site.stores.reports, lambda: plain.request(1, 1, asked, user=8))
+    )
+    site.restart()
+    with pytest.raises(Conflict) as refused:
+        site.request(1)
+    assert refused.value.code == "rerun_open"
+    assert site.log() == [981]
+
+
+def test_the_same_event_from_two_clients_at_once_has_one_answer(site):
+    site.report()
+    plain, answers = site.service, []
+    asked = RerunRequest(requested_parameters=(1,))
+
+    def same_request() -> None:
+        answers.append(plain.request(1, 1, asked, user=7, event_id="key"))
+
+    site.stores = site.stores._replace(reports=Interrupted(site.stores.reports, same_request))
+    site.restart()
+    assert [site.request(1, event_id="key")] == answers
+
+
+def test_a_report_that_always_changes_is_too_busy(site):
+    site.report()
+    before = site.everything()
+
+    def changed() -> None:
+        raise StaleReport(1, 1)
+
+    plain = site.stores
+    site.stores = plain._replace(reports=Interrupted(plain.reports, *[changed] * ATTEMPTS))
+    site.restart()
+    with pytest.raises(StoreUnavailable, match="too busy"):
+        site.send("09:00", WBC="12.5")
+    site.stores = plain
+    assert site.everything() == before
