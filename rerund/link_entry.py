@@ -105,6 +105,7 @@ class EntryWriter:
         self._journal.hold_entry(self._entry, reason, detail)
         # Without frames it leaves no trace: its first one could not be stored.
         self._counters.incomplete += bool(self._texts)
+        self._counters.last_cut = self._entry
         self._forget()
 
     def _forget(self) -> None:

@@ -11,8 +11,9 @@ LinkState = Literal["down", "listening", "connected"]
 class LinkCounters:
     """Totals of one instrument's link since the daemon started.
 
-    `rejected` counts by reason what was answered NAK or ignored, `tolerated` by deviation
-    what a strict reader would have. `replies_refused` are NAKs because the journal could
+    `last_cut` is the entry of the last message that was cut short. `rejected` counts by
+    reason what was answered NAK or ignored, `tolerated` by deviation what a strict reader
+    would have. `replies_refused` are NAKs because the journal could
     not store, `replies_late` because it did not in time, `enquiries_refused` NAKs to ENQ.
     `refused` are connections turned away, `reconnects` attempts to open a line again,
     `failures` attempts that failed. `last_received_at` is in Unix seconds.
@@ -26,6 +27,7 @@ class LinkCounters:
     frames_repeated: int = 0
     messages: int = 0
     incomplete: int = 0
+    last_cut: int = 0
     replies_refused: int = 0
     replies_late: int = 0
     rejected: Counter[str] = field(default_factory=Counter)

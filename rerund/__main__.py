@@ -1,0 +1,5 @@
+"""`python -m rerund` is `rerund`."""
+
+from rerund.cli.main import main
+
+main()

@@ -1,0 +1,215 @@
+"""The daemon: everything is constructed here, started in order and stopped in reverse."""
+
+import asyncio
+import gc
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+import structlog
+
+from rerund import __version__
+from rerund.config import Config, Instrument
+from rerund.interpretation import Interpretation
+from rerund.interpreter import Decider
+from rerund.journal.errors import JournalError, JournalFailed
+from rerund.journal.journal import Journal
+from rerund.journal.prune import Limits
+from rerund.link import Link
+from rerund.notify import notify, watchdog_interval
+from rerund.rear import Rear
+from rerund.rerun.model import Windows
+from rerund.stores.embedded import open_embedded
+from rerund.transports.hub import Hub
+from rerund.transports.url import ListenUrl
+
+log = structlog.get_logger(__name__)
+
+EXIT_IO_ERROR = 74
+"""EX_IOERR of sysexits(3): the journal can not commit."""
+
+BOUND_TIMEOUT = 2.0
+"""Seconds that being ready waits for addresses that are in use; they are tried for ever."""
+
+SWITCH_INTERVAL = 0.001
+"""Seconds a thread may keep the interpreter from the event loop (CPython's default is 5 ms)."""
+
+
+class Daemon:
+    """One run of rerund, from its configuration to its exit code."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """Run until SIGTERM, SIGINT or a failed disk; returns the exit code (see cli/exits.py).
+
+        Raises JournalError and StoreError when the state directory can not be used.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        journal = self._open_journal()
+        embedded = open_embedded(self._config.store_path)
+        rear = Rear(self._config, journal, embedded.stores)
+        links = [_link(instrument, journal) for instrument in self._config.instruments]
+        interpretation = self._interpretation(journal, rear, links)
+        journal.on_received = interpretation.put
+        interpretation.start()
+        journal.start(loop)
+        rear.start(loop)
+        hub = Hub(links, random.Random())
+        hub.start()
+        await self._say_ready(hub)
+        background = [asyncio.create_task(self._prune(journal)), asyncio.create_task(_watchdog())]
+        # What was made so far stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        await self._stop.wait()
+        notify("STOPPING=1")
+        log.info("stopping", exit_code=self._exit_code)
+        for task in background:
+            task.cancel()
+        await self._end(hub, links, interpretation, rear, journal)
+        embedded.close()
+        log.info("stopped")
+        return self._exit_code
+
+    def _open_journal(self) -> Journal:
+        state_dir = self._config.file.daemon.state_dir
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journal = Journal.open(
+            self._config.journal_path,
+            ballast_bytes=self._config.file.journal.ballast_megabytes * 1024 * 1024,
+            poll_seconds=self._config.file.store.poll_interval,
+        )
+        journal.on_fatal = self._fail
+        journal.on_accepting = _tell_room
+        return journal
+
+    def _fail(self, error: JournalFailed) -> None:
+        """End the process: what the kernel dropped after a failed fsync can not be known."""
+        log.critical("journal_failed", alert=True, cause=error.cause)
+        self._exit_code = EXIT_IO_ERROR
+        self._stop.set()
+
+    def _interpretation(
+        self, journal: Journal, rear: Rear, links: Sequence[Link]
+    ) -> Interpretation:
+        counters = {link.name: link.counters for link in links}
+        return Interpretation(
+            {
+                instrument.device_id: self._decider(instrument, journal)
+                for instrument in self._config.instruments
+            },
+            journal,
+            rear.waiting,
+            complete=rear.complete_histories(),
+            last_cut=lambda device_id: counters[device_id].last_cut,
+            resume_window=self._config.file.rerun.resume_window,
+            on_decided=rear.registrar.wake,
+        )
+
+    def _decider(self, instrument: Instrument, journal: Journal) -> Decider:
+        windows = self._config.file.rerun
+        return Decider(
+            instrument.profile,
+            instrument.device_id,
+            instrument.section.name,
+            self._config.file.daemon.lab_id,
+            journal.journal_id,
+            instrument.timezone,
+            Windows(
+                windows.history_window,
+                windows.resend_window,
+                windows.run_window,
+                windows.clock_tolerance,
+            ),
+        )
+
+    async def _say_ready(self, hub: Hub) -> None:
+        try:
+            async with asyncio.timeout(BOUND_TIMEOUT):
+                await hub.bound()
+        except TimeoutError:
+            log.warning("address_in_use", alert=True)
+        for instrument in self._config.instruments:
+            if isinstance(instrument.url, ListenUrl):
+                host, port = hub.address(instrument.device_id)
+                log.info("listening", instrument=instrument.device_id, host=host, port=port)
+            else:
+                log.info("link", instrument=instrument.device_id, url=str(instrument.url))
+        log.info("ready", version=__version__, instruments=len(self._config.instruments))
+        notify("READY=1")
+
+    async def _prune(self, journal: Journal) -> None:
+        settings = self._config.file.journal
+        limits = Limits(
+            keep=settings.keep_days * 86400.0,
+            max_bytes=settings.max_megabytes * 1_000_000,
+            history_window=self._config.file.rerun.history_window,
+        )
+        while True:
+            await asyncio.sleep(settings.prune_interval)
+            try:
+                removed = await journal.prune(limits)
+            except JournalError as error:
+                log.warning("prune_failed", reason=str(error))
+            else:
+                log.info("pruned", entries=removed)
+
+    async def _end(
+        self,
+        hub: Hub,
+        links: Sequence[Link],
+        interpretation: Interpretation,
+        rear: Rear,
+        journal: Journal,
+    ) -> None:
+        """Stop from the wire inwards; nothing waits longer than `stop_timeout`."""
+        until = monotonic() + self._config.file.daemon.stop_timeout
+
+        def left() -> float:
+            return max(0.0, until - monotonic())
+
+        if not self._exit_code:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left() / 2):
+                    await asyncio.gather(*(link.drain() for link in links))
+        await hub.close()
+        for stop in (interpretation.stop, rear.stop):
+            if not await asyncio.to_thread(stop, left()):
+                log.warning("stop_timeout", what=stop.__qualname__)
+        if not await journal.close(max(1.0, left())):
+            log.warning("stop_timeout", what="journal")
+
+
+def _link(instrument: Instrument, journal: Journal) -> Link:
+    return Link(
+        instrument.device_id,
+        instrument.url,
+        instrument.dialect,
+        journal,
+        policy=instrument.section.connections,
+    )
+
+
+def _tell_room(has_room: bool) -> None:
+    if has_room:
+        log.warning("disk_has_room_again", alert=True)
+    else:
+        log.error("disk_full", alert=True)
+
+
+async def _watchdog() -> None:
+    """Tell the service manager that the event loop turns."""
+    interval = watchdog_interval()
+    while interval is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(interval)

@@ -1,0 +1,213 @@
+"""Complete entries into payloads, one instrument's entries one after the other.
+
+A thread of its own takes entries in the order in which they were received, decides each and
+hands the decision to the journal. It delays no ACK, and nothing is lost when it ends: an
+entry without a decision is handed out again at the next start.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
+
+import structlog
+
+from rerund.instrument_history import InstrumentHistory
+from rerund.interpreter import Decider, Outcome
+from rerund.journal.errors import JournalError
+from rerund.journal.journal import Journal
+from rerund.journal.reader import JournalReader
+from rerund.journal.rows import Decision, PayloadRow, ReceivedEntry
+from rerund.payload_codec import pack
+from rerund.rerun.instants import iso
+from rerund.resume import Relation, joined, relation
+from rerund.waiting_list import WaitingList
+
+log = structlog.get_logger(__name__)
+
+IN_MEMORY = 1000
+"""Entries whose text waits in memory; that of later ones is read from the journal again."""
+
+
+class Interpretation:
+    """Decides what the journal hands out. `put` belongs to the event loop.
+
+    `complete` names the instruments whose history is known to be whole, `last_cut` tells the
+    last entry of an instrument that was cut short, `resume_window` is seconds. `on_decided`
+    is called in the event loop after each committed decision.
+    """
+
+    def __init__(
+        self,
+        deciders: Mapping[str, Decider],
+        journal: Journal,
+        waiting: WaitingList,
+        *,
+        complete: frozenset[str] = frozenset(),
+        last_cut: Callable[[str], int] = lambda device_id: 0,
+        resume_window: float = 900.0,
+        on_decided: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._deciders = deciders
+        self._journal = journal
+        self._waiting = waiting
+        self._complete = complete
+        self._last_cut = last_cut
+        self._resume_window = timedelta(seconds=resume_window)
+        self._on_decided = on_decided
+        self._queue: SimpleQueue[ReceivedEntry | None] = SimpleQueue()
+        self._histories: dict[str, InstrumentHistory] = {}
+        self._settled_cut: dict[str, int] = {}
+        self._uncommitted = 0
+        self._committed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="interpretation", daemon=True)
+
+    def start(self) -> None:
+        """Begin to decide."""
+        self._thread.start()
+
+    def put(self, entry: ReceivedEntry) -> None:
+        """Decide an entry when those before it are decided."""
+        if self._queue.qsize() >= IN_MEMORY:
+            entry = replace(entry, text=b"")
+        self._queue.put(entry)
+
+    def stop(self, timeout: float) -> bool:
+        """End after the entry at hand; False when that takes longer than `timeout` seconds."""
+        self._stopping = True
+        self._queue.put(None)
+        with self._committed:
+            self._committed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        with JournalReader(self._journal.path) as reader:
+            self._reader = reader
+            while not self._stopping:
+                entry = self._queue.get()
+                if entry is not None:
+                    self._take(entry)
+
+    def _take(self, entry: ReceivedEntry) -> None:
+        decider = self._deciders.get(entry.device_id)
+        if decider is None:
+            # Left by an instrument that is no longer configured: a person decides.
+            self._record(entry, Outcome(entry.entry_id, "held", "unknown_instrument"))
+            return
+        if entry.reason == "released":
+            self._forget(entry.device_id)
+        text = entry.text or self._reader.text(entry.entry_id)
+        superseded, continued = self._earlier_part(entry, text, decider)
+        if continued is not None:
+            text = joined(self._reader.text(continued), text)
+        history = self._history(entry.device_id)
+        outcome = decider.decide(entry.entry_id, entry.received_at, text, history, self._waiting)
+        history.remember(outcome, entry.received_at)
+        self._record(entry, outcome, superseded, continued)
+
+    def _history(self, device_id: str) -> InstrumentHistory:
+        history = self._histories.get(device_id)
+        if history is None:
+            window = timedelta(seconds=self._deciders[device_id].windows.history_window)
+
+            def bodies(sample_id: str) -> list[bytes]:
+                since = iso((datetime.now(UTC) - window).timestamp())
+                return self._reader.history_bodies(device_id, sample_id, since)
+
+            history = self._histories[device_id] = InstrumentHistory(
+                bodies,
+                self._reader.last_decided(device_id),
+                complete=device_id in self._complete,
+            )
+        return history
+
+    def _forget(self, device_id: str) -> None:
+        """Read the history anew, from what a person changed in the journal."""
+        with self._committed:
+            self._committed.wait_for(lambda: not self._uncommitted or self._stopping)
+        self._histories.pop(device_id, None)
+
+    def _earlier_part(
+        self, entry: ReceivedEntry, text: bytes, decider: Decider
+    ) -> tuple[list[int], int | None]:
+        """Return the entries cut short that this one begins again, and the one it resumes."""
+        last_cut = self._last_cut(entry.device_id)
+        if self._settled_cut.get(entry.device_id) == last_cut:
+            return [], None
+        received = datetime.fromisoformat(entry.received_at)
+        since = iso((received - self._resume_window).timestamp())
+        superseded: list[int] = []
+        cut = self._reader.incomplete(entry.device_id, since)
+        for earlier in cut:
+            if earlier.entry_id >= entry.entry_id:
+                continue
+            match relation(earlier.text, text, decider.profile.dialect):
+                case Relation.RESUMES:
+                    return superseded, earlier.entry_id
+                case Relation.BEGINS_AGAIN:
+                    superseded.append(earlier.entry_id)
+                case Relation.UNRELATED:
+                    pass
+        if len(superseded) == len(cut) and entry.entry_id > last_cut:
+            self._settled_cut[entry.device_id] = last_cut
+        return superseded, None
+
+    def _record(
+        self,
+        entry: ReceivedEntry,
+        outcome: Outcome,
+        superseded: list[int] | None = None,
+        continued: int | None = None,
+    ) -> None:
+        _tell(entry, outcome)
+        with self._committed:
+            self._uncommitted += 1
+        decision = Decision(
+            entry.entry_id,
+            entry.device_id,
+            entry.received_at,
+            outcome.state,
+            outcome.reason or entry.reason,
+            outcome.detail,
+            outcome.digest,
+            outcome.inputs,
+            [
+                PayloadRow(
+                    payload.payload_id,
+                    payload.sample_id,
+                    payload.is_rerun,
+                    payload.rerun_number,
+                    payload.kind,
+                    pack(payload, context),
+                )
+                for payload, context in outcome.payloads
+            ],
+            superseded or (),
+            continued,
+        )
+        self._journal.record(decision, self._was_committed)
+
+    def _was_committed(self, error: JournalError | None) -> None:
+        with self._committed:
+            self._uncommitted -= 1
+            self._committed.notify()
+        if error is None:
+            self._on_decided()
+
+
+def _tell(entry: ReceivedEntry, outcome: Outcome) -> None:
+    """Log what a person may look for; an ordinary first run is worth a line to nobody."""
+    where = {"entry_id": entry.entry_id, "instrument": entry.device_id}
+    if outcome.state == "held":
+        log.error("entry_on_hold", alert=True, reason=outcome.reason, **where)
+    elif outcome.state != "interpreted":
+        log.info(f"entry_{outcome.state}", results=len(outcome.retransmitted), **where)
+    for payload, _ in outcome.payloads:
+        if payload.is_rerun:
+            log.info("rerun", rerun_type=payload.rerun_type, number=payload.rerun_number, **where)
+    if outcome.conflicts:
+        log.warning("mark_and_history_differ", results=len(outcome.conflicts), **where)
