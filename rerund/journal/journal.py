@@ -111,10 +111,10 @@ class Journal:
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         try:
             db = open_for_daemon(path, ballast)
+            return cls(path, db, lock, ballast, poll_seconds)
         except BaseException:
             lock.release()
             raise
-        return cls(path, db, lock, ballast, poll_seconds)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to commit, and hand out the entries that wait for a decision."""
@@ -128,6 +128,10 @@ class Journal:
 
         The writer then goes on by itself until the process ends.
         """
+        if self._loop is None:
+            self._writer.abandon()
+            self._lock.release()
+            return True
         self._hand_over()
         if not self._closing:
             self._closing = True

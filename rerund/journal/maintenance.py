@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rerund.journal import schema
-from rerund.journal.errors import JournalMissingError
+from rerund.journal.errors import JournalError, JournalFailed, JournalFull, JournalMissingError
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import keys_of
 
 
 @contextmanager
 def _changing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Run one transaction. Raises JournalMissingError, JournalVersionError, JournalError."""
     if not path.exists():
         raise JournalMissingError(path)
     db = schema.open_editor(path)
@@ -23,10 +24,18 @@ def _changing(path: Path) -> Iterator[sqlite3.Connection]:
         db.execute("BEGIN IMMEDIATE")
         yield db
         db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise _translated(error) from error
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
         db.close()
+
+
+def _translated(error: sqlite3.OperationalError) -> JournalError:
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+        return JournalFull()
+    return JournalFailed(error.sqlite_errorname)
 
 
 def hold(path: Path, entry_id: int, reason: str) -> bool:

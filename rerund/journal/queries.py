@@ -22,6 +22,14 @@ def entry_text(db: sqlite3.Connection, entry_id: int) -> bytes:
     return b"".join(text for (text,) in db.execute(_TEXT, keys_of(entry_id)))
 
 
+def received_ids(db: sqlite3.Connection) -> set[int]:
+    """Return the entries that wait for a decision."""
+    return {
+        entry_id
+        for (entry_id,) in db.execute("SELECT entry_id FROM entry WHERE state = 'received'")
+    }
+
+
 def undecided_entries(db: sqlite3.Connection, known: Container[int]) -> Iterator[ReceivedEntry]:
     """Yield the received entries that are not known yet, oldest first."""
     waiting = db.execute(

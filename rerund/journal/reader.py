@@ -25,6 +25,10 @@ _PAYLOAD = f"""
 SELECT payload_key, payload_key / {SPAN}, payload_id, sample_id, device_id, received_at,
     is_rerun, rerun_number, kind, state, reason, body FROM payload
 """
+_UNSETTLED = {
+    "entry": ("open", "received", "held"),
+    "payload": ("pending", "held", "parked"),
+}
 _PAGE = 500
 
 
@@ -184,6 +188,16 @@ class JournalReader:
         ).fetchone()
         return [body for (body,) in rows], None if found is None else found[0]
 
+    def backlog(self) -> dict[str, int]:
+        """Return how many entries and payloads are in each state that is not settled."""
+        return {
+            f"{table}_{state}": self._db.execute(
+                f"SELECT count(*) FROM {table} WHERE state = ?", (state,)
+            ).fetchone()[0]
+            for table, states in _UNSETTLED.items()
+            for state in states
+        }
+
     def size(self) -> int:
         """Return the bytes of the journal that hold something."""
         return size_in_use(self._db)
@@ -197,8 +211,11 @@ def _payload(row: tuple[Any, ...]) -> StoredPayload:
 def _filters(states: Sequence[EntryState], device_id: str | None) -> tuple[list[str], list[str]]:
     terms: list[str] = []
     values: list[str] = []
-    if states:
+    if len(states) == 1:  # which the index of what is unsettled can answer
+        terms.append("state = ?")
+    elif states:
         terms.append(f"state IN ({','.join('?' * len(states))})")
+    if states:
         values += states
     if device_id is not None:
         terms.append("device_id = ?")

@@ -139,6 +139,7 @@ def open_editor(path: Path) -> sqlite3.Connection:
     try:
         check_format(db, path)
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
     except JournalVersionError:
         db.close()
         raise

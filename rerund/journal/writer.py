@@ -16,12 +16,17 @@ from rerund.journal.batch import Batch, Ledger
 from rerund.journal.errors import JournalClosed, JournalError, JournalFailed, JournalFull
 from rerund.journal.operations import Operation
 from rerund.journal.prune import Pruner
-from rerund.journal.queries import undecided_entries
+from rerund.journal.queries import received_ids, undecided_entries
 from rerund.journal.rows import ReceivedEntry
 
 PROBE_SECONDS = 1.0
 """How often a full disk is tried again."""
 
+# As much as the longest frame: where it does not fit, a small row still may.
+_PROBE = (
+    "INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(65536))",
+    "DELETE FROM meta WHERE name = 'probe'",
+)
 _BATCH = 256
 _HAND_OUT = 100
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
@@ -70,9 +75,14 @@ class Writer:
         self._stopping = False
         self._ended: JournalError | None = None
         self._version = -1
+        self._changed = False
         self._next_poll = 0.0
         self._next_probe = 0.0
         self._unchecked = 0
+
+    def abandon(self) -> None:
+        """Close without having run."""
+        self._db.close()
 
     def submit(self, order: Order) -> None:
         """Hand over what is to be done; from any thread."""
@@ -147,10 +157,11 @@ class Writer:
         return True
 
     def _commit(self, operations: list[Operation]) -> None:
+        self._begin()
+        self._notice()
         batch = Batch(self._ledger)
         for operation in operations:
             operation.add_to(batch)
-        self._begin()
         batch.write(self._db)
         self._db.execute("COMMIT")
         batch.settle()
@@ -202,9 +213,10 @@ class Writer:
         if not self._try_commit([]) or not self._ballast.restore():
             return
         try:
-            self._begin()
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('probed', '')")
-            self._db.execute("COMMIT")
+            for statement in _PROBE:
+                self._begin()
+                self._db.execute(statement)
+                self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if not self._is_full(error):
                 raise
@@ -214,12 +226,20 @@ class Writer:
         self._full = False
         self._post(Report(has_room=True))
 
-    def _poll(self) -> None:
-        """Look for what other processes changed, and for what waits from before the start."""
+    def _notice(self) -> None:
+        """See whether another process changed something, such as an entry handed out already."""
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version == self._version:
+        if version != self._version:
+            self._version = version
+            self._changed = True
+            self._ledger.undecided &= received_ids(self._db)
+
+    def _poll(self) -> None:
+        """Hand out what other processes released, and what waits from before the start."""
+        self._notice()
+        if not self._changed:
             return
-        self._version = version
+        self._changed = False
         entries: list[ReceivedEntry] = []
         for entry in undecided_entries(self._db, self._ledger.undecided):
             entries.append(entry)
