@@ -10,7 +10,7 @@ from protocols.astm.control import ACK, ENQ, EOT, NAK
 from protocols.astm.dialect import STANDARD
 from protocols.astm.frame import encode
 from protocols.errors import Reason
-from rerund import link as link_module
+from rerund import link_connection
 from rerund.journal import writer
 from rerund.journal.reader import JournalReader
 from tests.rerund.lines import Bench, FullDisk, Script, SlowDisk, until
@@ -147,7 +147,7 @@ async def test_a_commit_that_takes_too_long_is_answered_nak_and_the_frame_is_kep
 
 @pytest.mark.conformance(8, 32)
 async def test_more_than_the_limit_sent_ahead_of_a_commit_waits_on_the_line(bench, monkeypatch):
-    monkeypatch.setattr(link_module, "RECEIVE_LIMIT", 10)
+    monkeypatch.setattr(link_connection, "RECEIVE_LIMIT", 10)
     async with bench:
         link = await bench.serve()
         line = await bench.call(link)
@@ -502,3 +502,39 @@ async def test_a_peer_that_does_not_take_its_replies_is_not_read_until_it_does(b
         line.say(FRAMES[1])
         connection.resume_writing()
         await line.hears(ACK)
+
+
+@pytest.mark.conformance(26)
+async def test_a_line_error_inside_a_frame_is_answered_nak(bench):
+    async with bench:
+        link = await bench.serve()
+        line = await bench.call(link)
+        await line.sends(FRAMES[0])
+        [connection] = link.connections
+        seen = link.counters.bytes_in
+        line.say(FRAMES[1][:10])
+        await until(lambda: link.counters.bytes_in == seen + 10)
+        connection.line_error()
+        line.say(FRAMES[1][10:])
+        await line.hears(NAK)
+        for frame in FRAMES[1:]:
+            line.say(frame)
+            await line.hears(ACK)
+        assert link.counters.rejected == {"line_error": 1}
+
+
+@pytest.mark.conformance(170)
+async def test_a_clock_that_is_set_disturbs_no_timer(bench, monkeypatch):
+    async with bench:
+        link = await bench.serve()
+        line = await bench.call(link)
+        for jump, frame in zip((0, 3600, -3600), FRAMES, strict=True):
+            monkeypatch.setattr(link_connection.time, "time", lambda jump=jump: 1e9 + jump)
+            line.say(frame if jump else ENQ)
+            await line.hears(ACK)
+            if not jump:
+                line.say(frame)
+                await line.hears(ACK)
+            assert link.counters.last_received_at == 1e9 + jump
+        await until(lambda: bench.received)
+    assert bench.entries() == [("received", MESSAGE)]
