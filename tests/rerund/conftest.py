@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import update
 
 from drivers.result import Result
 from rerund.rerun.instants import seconds
@@ -29,10 +28,7 @@ from rerund.rerun.service import RerunService
 from rerund.rerun.service_stores import Stores
 from rerund.rerun.views import SampleView
 from rerund.rerun.workspace import Alert
-from rerund.stores.database import Database
-from rerund.stores.embedded import open_embedded
-from rerund.stores.lab_tables import LabTables, Order
-from rerund.stores.schema import lab_report_relation
+from tests.rerund.stores_at import embedded
 
 LAB = 1
 DAY = "2026-05-20T"
@@ -105,7 +101,7 @@ class Site:
 
     lab_data = LAB_DATA
 
-    def __init__(self, stores: Stores, lims: "Lims", rules: Rules):
+    def __init__(self, stores: Stores, lims: Callable[..., None], rules: Rules):
         self.clock = Clock()
         self.stores = stores._replace(reports=Timed(stores.reports, self.clock))
         self.lims = lims
@@ -120,12 +116,21 @@ class Site:
         return self.service
 
     def lab(self, data: LabData = LAB_DATA) -> None:
-        self.lims.load(data)
+        self.lims(lab=data)
 
     def report(
         self, number: int = 1, sample: str = "S1", at: str = "08:30", form: int = CBC, **row: Any
     ) -> None:
-        self.lims.report(number, sample, instant(at), form, row)
+        self.lims(
+            report=ReportRow(
+                lab_id=LAB,
+                lab_report_id=number,
+                sample_id=sample,
+                report_format_id=form,
+                registered_at=instant(at),
+                **row,
+            )
+        )
 
     def payload(
         self,
@@ -288,41 +293,13 @@ class Site:
         }
 
 
-class Lims:
-    """Writes what a LIMS writes, beside the service."""
-
-    def __init__(self, path: Path, tables: LabTables):
-        self._tables = tables
-        self._database = Database(path, "lims")
-
-    def load(self, lab: LabData) -> None:
-        self._tables.write(lab)
-
-    def report(self, number: int, sample: str, at: str, form: int, row: dict[str, Any]) -> None:
-        self._tables.register(
-            LAB,
-            Order(lab_report_id=number, sample_id=sample, report_format_id=form, registered_at=at),
-        )
-        if row:
-            table = lab_report_relation
-            key = (table.c.lab_id == LAB) & (table.c.lab_report_id == number)
-            with self._database.write() as connection:
-                connection.execute(update(table).where(key).values(**row))
-
-    def close(self) -> None:
-        self._database.close()
-
-
 @contextmanager
 def opened(directory: Path, rules: Rules) -> Iterator[Site]:
     """A lab with its formats loaded and no report yet."""
-    path = directory / "store.db"
-    with open_embedded(path) as embedded:
-        lims = Lims(path, embedded.lab)
-        site = Site(embedded.stores, lims, rules)
+    with embedded(directory) as (stores, lims):
+        site = Site(stores, lims, rules)
         site.lab()
         yield site
-        lims.close()
 
 
 @pytest.fixture
