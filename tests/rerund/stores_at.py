@@ -15,7 +15,6 @@ from rerund.stores.rows import as_row, upsert
 from rerund.stores.schema import lab_report_relation
 from rerund.stores.versions import prepare
 
-
 _PUT_REPORT = upsert(lab_report_relation, "sqlite")
 
 

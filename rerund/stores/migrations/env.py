@@ -1,0 +1,7 @@
+"""Runs revisions on the connection, and in the transaction, of `rerund.stores.migrate`."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
