@@ -4,6 +4,7 @@ Writing the same again changes nothing, not even the version of the lab data.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from rerund.stores.schema import (
     report_format,
     report_format_parameter,
 )
-from rerund.stores.types import now, whole_instant
+from rerund.stores.types import whole_instant
 
 Row = dict[str, Any]
 
@@ -157,14 +158,15 @@ class _Sync:
         changes = Changes()
         keys = [column.key for column in table.primary_key]
         rest = self._stored(table, keys)
+        at = _after(row["updated_at"] for row in rest.values())
         for row in wanted:
             old = rest.pop(tuple(row[key] for key in keys), None)
             if old is None:
-                self._connection.execute(insert(table), row)
+                self._connection.execute(insert(table), {**row, "updated_at": at})
                 changes.added += 1
             elif any(old[name] != value for name, value in row.items()):
                 statement = update(table).where(_is(table, keys, row))
-                self._connection.execute(statement.values({**row, "updated_at": now}))
+                self._connection.execute(statement.values({**row, "updated_at": at}))
                 changes.changed += 1
             else:
                 changes.unchanged += 1
@@ -178,6 +180,12 @@ class _Sync:
         statement = select(table).where(table.c.lab_id == self._lab_id)
         found = (dict(row) for row in self._connection.execute(statement).mappings())
         return {tuple(row[key] for key in keys): row for row in found}
+
+
+def _after(stamps: Iterable[str]) -> str:
+    """Now, or just after the latest stamp: no two states of a lab have the same latest one."""
+    latest = max(map(datetime.fromisoformat, stamps), default=datetime.min.replace(tzinfo=UTC))
+    return max(datetime.now(UTC), latest + timedelta(microseconds=1)).isoformat()
 
 
 def _is(table: Table, keys: list[str], row: Row) -> ColumnElement[bool]:
