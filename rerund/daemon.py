@@ -13,15 +13,14 @@ import structlog
 
 from rerund import __version__
 from rerund.config import Config, Instrument
+from rerund.deciders import decider_of
 from rerund.interpretation import Interpretation
-from rerund.interpreter import Decider
 from rerund.journal.errors import JournalError, JournalFailed
 from rerund.journal.journal import Journal
 from rerund.journal.prune import Limits
 from rerund.link import Link
 from rerund.notify import notify, watchdog_interval
 from rerund.rear import Rear
-from rerund.rerun.model import Windows
 from rerund.stores.embedded import open_embedded
 from rerund.transports.hub import Hub
 from rerund.transports.url import ListenUrl
@@ -105,7 +104,7 @@ class Daemon:
         counters = {link.name: link.counters for link in links}
         return Interpretation(
             {
-                instrument.device_id: self._decider(instrument, journal)
+                instrument.device_id: decider_of(self._config, instrument, journal.journal_id)
                 for instrument in self._config.instruments
             },
             journal,
@@ -114,23 +113,6 @@ class Daemon:
             last_cut=lambda device_id: counters[device_id].last_cut,
             resume_window=self._config.file.rerun.resume_window,
             on_decided=rear.registrar.wake,
-        )
-
-    def _decider(self, instrument: Instrument, journal: Journal) -> Decider:
-        windows = self._config.file.rerun
-        return Decider(
-            instrument.profile,
-            instrument.device_id,
-            instrument.section.name,
-            self._config.file.daemon.lab_id,
-            journal.journal_id,
-            instrument.timezone,
-            Windows(
-                windows.history_window,
-                windows.resend_window,
-                windows.run_window,
-                windows.clock_tolerance,
-            ),
         )
 
     async def _say_ready(self, hub: Hub) -> None:

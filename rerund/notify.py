@@ -21,7 +21,7 @@ def notify(state: str) -> bool:
 
 
 def watchdog_interval() -> float | None:
-    """Seconds between two WATCHDOG=1 messages: half of what systemd allows, None if it asks none."""
+    """Seconds between two WATCHDOG=1 messages: half of what systemd allows; None if unasked."""
     microseconds = os.environ.get("WATCHDOG_USEC")
     if not microseconds or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

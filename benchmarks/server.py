@@ -1,0 +1,168 @@
+"""The daemon under load from 50 links, against a bare server that only acknowledges.
+
+The server has one core, the load generator (written in C) the other; both servers are
+measured within each round.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import Row, row
+from benchmarks.samples import many_frames, one_frame
+
+LINKS = 50
+ROUNDS = 3
+SECONDS = 4.0
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the generator saw."""
+
+    rate: float
+    p99: float
+    next_number: int
+
+
+class Generator:
+    """The load generator, compiled into `directory`."""
+
+    def __init__(self, directory: Path):
+        self._program = directory / "load"
+        compiler = shutil.which("cc") or "cc"
+        subprocess.run(
+            [compiler, "-O2", "-o", str(self._program), str(_HERE / "load.c")], check=True
+        )
+        self._number = 1
+
+    def run(self, port: int, message: Path, *, rate: float = 0.0) -> Load:
+        """Play `message` on 50 links, `rate` a second or as fast as the ACKs come."""
+        command = [str(self._program), "127.0.0.1", str(port), str(LINKS), str(SECONDS)]
+        command += [str(rate), str(self._number), str(message)]
+        answer = subprocess.run(
+            command, check=True, capture_output=True, preexec_fn=lambda: _pin(1)
+        ).stdout
+        seen = json.loads(answer)
+        if seen["refused"]:
+            raise RuntimeError(f"{seen['refused']} frames were refused")
+        self._number = seen["next"]
+        return Load(seen["messages"] / seen["seconds"], seen["p99_us"] / 1000, seen["next"])
+
+
+def _pin(core: int) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+@contextmanager
+def bare_server() -> Iterator[int]:
+    """Run the reference server; yields its port."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.bare"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: _pin(0),
+    )
+    try:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+    finally:
+        server.kill()
+        server.wait()
+
+
+class DaemonUnderTest:
+    """A daemon started as a user would, pinned to the first core."""
+
+    def __init__(self, directory: Path, instruments: str, *, pinned: bool = True):
+        self.directory = directory
+        self.config = directory / "rerund.toml"
+        self.config.write_text(f'[daemon]\nstate_dir = "{directory}"\nlog_format = "json"\n{instruments}')
+        self._pinned = pinned
+
+    def __enter__(self) -> "DaemonUnderTest":
+        started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rerund", "run", "-c", str(self.config)],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=(lambda: _pin(0)) if self._pinned else None,
+        )
+        assert self.process.stderr is not None
+        self.ports: list[int] = []
+        for line in self.process.stderr:
+            event = json.loads(line)
+            if event["event"] == "listening":
+                self.ports.append(int(event["port"]))
+            if event["event"] == "ready":
+                self.ready_after = time.perf_counter() - started
+                return self
+        raise RuntimeError(f"the daemon ended with {self.process.wait()} before it was ready")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.stderr is not None
+        self.process.stderr.read()
+        self.process.wait()
+
+    def resident_megabytes(self) -> float:
+        """Return the resident memory of the daemon in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
+
+def instrument(driver: str, name: str = "1", query: str = "") -> str:
+    """Return the configuration of one instrument on a free port."""
+    return (
+        f'[[instrument]]\nid = "{name}"\nname = "bench {name}"\ndriver = "{driver}"\n'
+        f'link = "listen://127.0.0.1:0{query}"\n'
+    )
+
+
+def rows() -> Iterator[Row]:
+    """Yield the server rows."""
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        generator = Generator(directory)
+        for label, driver, message, floor in (
+            ("one-frame", "sysmex-xn", one_frame(), 0.2),
+            ("28-frame", "horiba-pentra", many_frames(), 0.5),
+        ):
+            path = directory / f"{label}.astm"
+            path.write_bytes(message)
+            yield from _compare(label, driver, generator, path, floor)
+
+
+def _compare(
+    label: str, driver: str, generator: Generator, message: Path, floor: float
+) -> Iterator[Row]:
+    shares, rates, p99 = [], [], []
+    for _ in range(ROUNDS):
+        with bare_server() as port:
+            bare = generator.run(port, message)
+        with (
+            tempfile.TemporaryDirectory() as state,
+            DaemonUnderTest(Path(state), instrument(driver)) as daemon,
+        ):
+            ours = generator.run(daemon.ports[0], message)
+            half = generator.run(daemon.ports[0], message, rate=ours.rate / 2)
+        shares.append(ours.rate / bare.rate)
+        rates.append(ours.rate)
+        p99.append(half.p99)
+    yield row(f"{label} messages: share of a bare ACK-only server", shares, "x", floor=floor)
+    yield row(f"{label} messages a second, durable, decoded and flagged", rates, "/s")
+    yield row(f"{label} ACK latency p99 at half of that", p99, "ms", ceiling=20.0)

@@ -1,0 +1,100 @@
+"""`rerund drivers`: what instruments rerund knows, how well, and whether a profile works."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drivers.profile import Profile, ProfileError, available, load
+from rerund.cli.exits import fail_with
+from rerund.cli.options import JsonOption
+from rerund.cli.tables import print_json, print_table
+
+app = typer.Typer(help="Driver profiles: list, show and test them.", no_args_is_help=True)
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--drivers-dir", metavar="DIR", help="A folder of profiles of your own."),
+]
+
+
+def _load(name: str, folder: Path | None) -> Profile:
+    try:
+        return load(name, [folder] if folder else [])
+    except ProfileError as error:
+        fail_with(error.problems)
+
+
+@app.command("list", epilog="Example: rerund drivers list")
+def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """List every profile: models, how it marks reruns, and how sure we are."""
+    profiles = [_load(name, folder) for name in available([folder] if folder else [])]
+    if as_json:
+        print_json([_summary(profile) for profile in profiles])
+        return
+    print_table(
+        ["name", "version", "vendor", "models", "reruns", "sources", "unverified"],
+        [
+            [
+                profile.name,
+                profile.version,
+                profile.vendor,
+                ", ".join(profile.models),
+                "marked" if profile.rerun.marked else "by history",
+                len(profile.source),
+                len(profile.unverified),
+            ]
+            for profile in profiles
+        ],
+    )
+
+
+def _summary(profile: Profile) -> dict[str, object]:
+    return {
+        "name": profile.name,
+        "version": profile.version,
+        "vendor": profile.vendor,
+        "models": list(profile.models),
+        "protocol": profile.protocol,
+        "reruns_marked": profile.rerun.marked,
+        "sources": [source.model_dump() for source in profile.source],
+        "verified": list(profile.verified),
+        "unverified": list(profile.unverified),
+    }
+
+
+@app.command(epilog="Example: rerund drivers show sysmex-xn")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, or a path to a profile.")],
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a profile says, its sources, and what nobody has verified yet."""
+    profile = _load(name, folder)
+    if as_json:
+        print_json(_summary(profile) | {"profile": profile.model_dump(mode="json", fallback=str)})
+        return
+    typer.echo(f"{profile.name} {profile.version}: {profile.vendor} {', '.join(profile.models)}")
+    if profile.about:
+        typer.echo(profile.about)
+    for source in profile.source:
+        place = ", ".join(part for part in (source.revision, source.pages) if part)
+        typer.echo(f"  source      {source.document}{f' ({place})' if place else ''}")
+        typer.echo(f"              backs {', '.join(source.backs)}")
+    for text in profile.verified:
+        typer.echo(f"  verified    {text}")
+    for text in profile.unverified:
+        typer.echo(f"  UNVERIFIED  {text}")
+    if not profile.rerun.marked:
+        typer.echo("  reruns      no known mark: told by waiting list and history")
+    for mark in profile.rerun.mark:
+        means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
+        typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+    typer.echo("  dialect")
+    for key, value in profile.dialect_table.model_dump().items():
+        typer.echo(f"    {key} = {value!r}")
+
+
+def _looked_for(mark: object) -> str:
+    equals = getattr(mark, "equals", None)
+    return "= " + ", ".join(equals) if equals else f"matches {getattr(mark, 'pattern', '')}"

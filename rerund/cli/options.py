@@ -1,0 +1,78 @@
+"""Options that several commands share, and what they open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rerund import config as configuration
+from rerund.cli.exits import UNAVAILABLE, fail, fail_with
+
+if TYPE_CHECKING:
+    from rerund.journal.reader import JournalReader
+    from rerund.rerun.service import RerunService
+    from rerund.stores.embedded import EmbeddedStores
+
+CONFIG_DEFAULT = configuration.DEFAULT_PATH
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("-c", "--config", metavar="FILE", help="The daemon's configuration file."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def load_config(path: Path) -> configuration.Config:
+    """Read the configuration, or print its problems and exit 78."""
+    try:
+        return configuration.load(path)
+    except configuration.ConfigError as error:
+        fail_with(error.problems)
+
+
+# What follows imports when it is called: SQLAlchemy takes longer than most commands run.
+
+
+@contextmanager
+def opened_stores(config: configuration.Config) -> Iterator["EmbeddedStores"]:
+    """Open the embedded stores beside a daemon, or exit 69."""
+    from rerund.stores.embedded import open_embedded
+    from rerund.stores.ports import StoreError
+
+    if not config.store_path.parent.is_dir():
+        fail(f"{config.store_path.parent} does not exist", UNAVAILABLE)
+    try:
+        with open_embedded(config.store_path) as stores:
+            yield stores
+    except StoreError as error:
+        fail(str(error), UNAVAILABLE)
+    except OSError as error:
+        fail(f"{config.store_path}: {error.strerror}", UNAVAILABLE)
+
+
+@contextmanager
+def opened_service(path: Path) -> Iterator[tuple["RerunService", int]]:
+    """Open the rerun service on the configured stores; yields it and the lab's id."""
+    from rerund.rear import rules_of
+    from rerund.rerun.service import RerunService
+
+    config = load_config(path)
+    with opened_stores(config) as embedded:
+        service = RerunService(embedded.stores, rules_of(config))
+        yield service, config.file.daemon.lab_id
+
+
+@contextmanager
+def opened_journal(path: Path) -> Iterator["JournalReader"]:
+    """Open the journal for reading beside a daemon, or exit 69."""
+    from rerund.journal.errors import JournalError
+    from rerund.journal.reader import JournalReader
+
+    config = load_config(path)
+    try:
+        with JournalReader(config.journal_path) as reader:
+            yield reader
+    except JournalError as error:
+        fail(str(error), UNAVAILABLE)
