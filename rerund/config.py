@@ -23,7 +23,7 @@ from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect
 from rerund.logs import LogFormat, LogLevel
-from rerund.transports.url import LinkUrl, ListenUrl, SerialUrl, parse_url
+from rerund.transports.url import LinkUrl, conflicts, parse_url
 
 DEFAULT_PATH = Path("/etc/rerund/rerund.toml")
 
@@ -244,24 +244,17 @@ def _timezone(name: str | None) -> dt.tzinfo:
 
 def _clashes(file: ConfigFile, document: TomlFile) -> list[Problem]:
     """Return what two instruments can not share: an id, an address, a port."""
+    positions: dict[str, int] = {}
     problems = []
-    owners: dict[tuple[str, str], int] = {}
     for position, section in enumerate(file.instrument):
-        for key, claim in _claims(section):
-            owner = owners.setdefault((key, claim), position)
-            if owner != position:
-                other = file.instrument[owner].name
-                path = ("instrument", position, key)
-                problems.append(document.problem(path, f"{claim} is already used by {other!r}"))
-    return problems
-
-
-def _claims(section: InstrumentSection) -> list[tuple[str, str]]:
-    claims = [("id", section.id)]
-    url = parse_url(section.link)
-    if isinstance(url, SerialUrl):
-        claims.append(("link", url.path))
-    elif isinstance(url, ListenUrl) and url.port:  # port 0 is a free port each
-        address = f"{url.host}:{url.port}"
-        claims += [("link", f"{address} for {peer}") for peer in url.peers] or [("link", address)]
-    return claims
+        if section.id in positions:
+            message = (
+                f"{section.id!r} is already that of {file.instrument[positions[section.id]].name!r}"
+            )
+            problems.append(document.problem(("instrument", position, "id"), message))
+        positions.setdefault(section.id, position)
+    urls = {name: parse_url(file.instrument[at].link) for name, at in positions.items()}
+    return problems + [
+        document.problem(("instrument", positions[name], "link"), sentence)
+        for name, sentence in conflicts(urls)
+    ]

@@ -116,17 +116,11 @@ class Daemon:
         )
 
     async def _say_ready(self, hub: Hub) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(BOUND_TIMEOUT):
                 await hub.bound()
-        except TimeoutError:
-            log.warning("address_in_use", alert=True)
         for instrument in self._config.instruments:
-            if isinstance(instrument.url, ListenUrl):
-                host, port = hub.address(instrument.device_id)
-                log.info("listening", instrument=instrument.device_id, host=host, port=port)
-            else:
-                log.info("link", instrument=instrument.device_id, url=str(instrument.url))
+            _tell_line(instrument, hub)
         log.info("ready", version=__version__, instruments=len(self._config.instruments))
         notify("READY=1")
 
@@ -180,6 +174,19 @@ def _link(instrument: Instrument, journal: Journal) -> Link:
         journal,
         policy=instrument.section.connections,
     )
+
+
+def _tell_line(instrument: Instrument, hub: Hub) -> None:
+    name, url = instrument.device_id, instrument.url
+    if not isinstance(url, ListenUrl):
+        log.info("line", instrument=name, url=str(url))
+        return
+    try:
+        host, port = hub.address(name)
+    except RuntimeError:  # its address is in use; the hub tries it again for ever
+        log.warning("not_listening", alert=True, instrument=name, url=str(url))
+    else:
+        log.info("listening", instrument=name, host=host, port=port)
 
 
 def _tell_room(has_room: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import typer
 
+from drivers.result import Result
 from rerund.cli.tables import print_table
 from rerund.demo import messages
 from rerund.demo.serial_cable import SerialCable
@@ -212,13 +213,20 @@ def _row(reader: JournalReader, entry: StoredEntry) -> list[object]:
         payload, _ = unpack(stored.body)
         first = payload.results[0]
         codes = ", ".join(result.test_code for result in payload.results)
-        mark = f", mark {first.raw_marker}" if first.raw_marker else ""
-        lines.append(f"{codes}: {first.run_kind} by {first.evidence} evidence{mark}")
+        lines.append(f"{codes}: {first.run_kind.replace('_', ' ')} ({_because(first)})")
         flags.append(str(payload.is_rerun).lower())
         announced = [r.test_code for r in payload.results if r.next_action != "none"]
         if announced:
             lines.append(f"{', '.join(announced)}: the instrument will run it again")
     return [entry.entry_id, entry.device_id, entry.state, "\n".join(flags), "\n".join(lines)]
+
+
+def _because(result: Result) -> str:
+    if result.evidence == "explicit":
+        return f"the instrument's own mark, {result.raw_marker or 'in the message'}"
+    if result.evidence == "none":
+        return f"no mark, and no earlier run is known; confidence {result.confidence}"
+    return f"{result.evidence.replace('_', ' ')}; confidence {result.confidence}"
 
 
 def _run(*arguments: str) -> str:
