@@ -15,7 +15,7 @@ from rerund.rerun.draft import Draft
 from rerund.rerun.instants import iso, seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.model import Payload, PayloadContext
-from rerund.rerun.records import EventKind, EventRow, LedgerRow, ReportRow
+from rerund.rerun.records import EventKind, EventRow, ReportRow
 from rerund.rerun.refusals import NotFound
 from rerund.rerun.requests import RerunRequest, cancel, request
 from rerund.rerun.rules import DAY, Rules
@@ -256,12 +256,22 @@ class RerunService:
 
     def show(self, lab_id: int, lab_report_id: int) -> dict[str, object]:
         """The fetch answer of one report. Raises NotFound."""
-        case, _ = self._case(lab_id, lab_report_id)
-        return show(case)
+
+        def attempt(again: bool) -> dict[str, object]:
+            del again
+            case, _ = self._case(lab_id, lab_report_id)
+            return show(case)
+
+        return self._decide(attempt)
 
     def results(self, lab_id: int, sample_id: str) -> SampleView:
         """Everything known of a sample, values without a report too."""
-        stores, lab = self._stores, self._labs.get(lab_id)
-        rows = stores.reports.reports_of_samples(lab_id, [sample_id])
-        ledger: list[LedgerRow] = stores.reports.ledger_of_samples(lab_id, [sample_id])
-        return sample_view(sample_id, load_cases(stores, lab, rows, ledger), ledger)
+
+        def attempt(again: bool) -> SampleView:
+            del again
+            stores, lab = self._stores, self._labs.get(lab_id)
+            rows = stores.reports.reports_of_samples(lab_id, [sample_id])
+            ledger = stores.reports.ledger_of_samples(lab_id, [sample_id])
+            return sample_view(sample_id, load_cases(stores, lab, rows, ledger), ledger)
+
+        return self._decide(attempt)

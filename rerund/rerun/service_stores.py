@@ -7,7 +7,7 @@ from rerund.rerun.case import Loaded, ReportCase
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.lab import Lab
 from rerund.rerun.records import EventRow, LedgerRow, ReportRow, Transaction
-from rerund.stores.ports import NumberCache, ReportStore, RerunStore
+from rerund.stores.ports import NumberCache, ReportStore, RerunStore, StaleReport
 
 
 class Stores(NamedTuple):
@@ -41,7 +41,9 @@ def load_cases(
     """The reports of these rows with everything that belongs to them.
 
     What a crash left of earlier events is finished first. The rows must have been read
-    before: whatever changes after that is noticed by the compare-and-set.
+    before everything else; they are read again at the end, so that nothing is decided, or
+    shown, on a report that changed in between: StaleReport. What changes after that is
+    noticed by the compare-and-set.
     """
     ids = [row.lab_report_id for row in rows]
     if not ids:
@@ -52,6 +54,7 @@ def load_cases(
     values = _grouped(stores.reruns.values(lab.lab_id, ids))
     waiting = _grouped(stores.reports.waiting_rows(lab.lab_id, ids))
     results = _grouped(ledger)
+    _check_unchanged(stores, lab.lab_id, rows)
     return [
         ReportCase(
             Loaded(
@@ -66,6 +69,13 @@ def load_cases(
         )
         for row in rows
     ]
+
+
+def _check_unchanged(stores: Stores, lab_id: int, rows: Sequence[ReportRow]) -> None:
+    versions = {row.lab_report_id: row.rerun_version for row in rows}
+    for row in stores.reports.reports(lab_id, versions):
+        if row.rerun_version != versions[row.lab_report_id]:
+            raise StaleReport(lab_id, row.lab_report_id)
 
 
 def finish(stores: Stores, lab_id: int, lab_report_ids: Collection[int]) -> None:

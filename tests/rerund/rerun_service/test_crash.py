@@ -162,19 +162,17 @@ def test_a_store_that_fails_after_the_decision_does_not_change_the_answer(site):
 
 
 class Interrupted:
-    """A report store where something happens before each of the first commits."""
+    """A report store where something happens before each of the first calls of a method."""
 
-    def __init__(self, store: Any, *happenings: Callable[[], Any]):
+    def __init__(self, store: Any, *happenings: Callable[[], Any], method: str = "commit"):
         self._store = store
         self._happenings = list(happenings)
+        self._method = method
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def commit(self, transaction: Any) -> None:
-        if self._happenings:
+        if name == self._method and self._happenings:
             self._happenings.pop(0)()
-        self._store.commit(transaction)
+        return getattr(self._store, name)
 
 
 def test_a_lost_race_is_decided_again(site):
@@ -191,6 +189,24 @@ def test_a_lost_race_is_decided_again(site):
     site.again(payload)
     assert (site.flag(), site.reruns()) == (4, [(1, 1, "12.0", True)])
     assert site.log() == [981, 979]
+
+
+@pytest.mark.parametrize("method", ["report_values", "waiting_rows", "ledger_of_samples"])
+def test_a_report_that_changes_while_it_is_read_is_read_again(site, method):
+    site.report()
+    site.send("09:00", WBC="12.5", HGB="14.0")
+    payload = site.payload("09:20", WBC="12.0", rerun=-1)
+    plain = site.service
+
+    def somebody_requests() -> None:
+        plain.request(1, 1, RerunRequest(requested_parameters=(1,)), user=8)
+
+    site.stores = site.stores._replace(
+        reports=Interrupted(site.stores.reports, somebody_requests, method=method)
+    )
+    site.restart()
+    site.again(payload)
+    assert (site.flag(), site.reruns()) == (4, [(1, 1, "12.0", True)])
 
 
 def test_two_requests_at_once_open_one_rerun(site):

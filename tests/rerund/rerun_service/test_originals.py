@@ -116,3 +116,10 @@ def test_a_redrawn_report_keeps_its_flag_and_takes_originals(site, flag):
     site.report(flag=flag)
     site.send("09:00", WBC="5.0")
     assert (site.flag(), site.slots()) == (flag, {1: "5.0"})
+
+
+def test_a_payload_that_was_never_received_is_not_registered(site):
+    payload, context = site.payload("09:00", WBC="5.0")
+    payload.received_at = None
+    with pytest.raises(ValueError, match="never received"):
+        site.service.register(1, [(payload, context)])
