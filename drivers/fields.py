@@ -55,6 +55,15 @@ class Picker:
             texts = [self.pick(path, raw)]
         return [text for text in texts if text]
 
+    def every(self, path: FieldPath, raw: str) -> list[str]:
+        """Return the texts of `path` in each repeat; with `.*` each component is one of them.
+
+        Some instruments separate codes as components, `EXP^<` (Abbott ARCHITECT).
+        """
+        if path.component == ANY_COMPONENT:
+            raw = raw.replace(self._component, self._repeat)
+        return self.repeats(path, raw)
+
     def find(self, source: Source, raw: RawText) -> str:
         """Return the text that a source finds; empty when there is none."""
         for alternative in source.alternatives:

@@ -130,6 +130,8 @@ class _MessageReading:
         section = reader.profile.specimen
         sample_id = reader.picker.find(section.id, context.field)
         reliable = bool(sample_id) and not any(p.search(sample_id) for p in section.unreliable)
+        if not sample_id and section.stand_in:
+            sample_id = reader.picker.find(section.stand_in, context.field)
         if not reliable:
             self._note("unreliable_sample_id" if sample_id else "no_sample_id", ordinal)
         kind = reader.kinds.read(context, sample_id)

@@ -100,7 +100,7 @@ class Reader:
 
     def _details(self, raw: RawText) -> Details:
         section = self.profile.result
-        flags = self.picker.repeats(section.flags, raw(section.flags.record, section.flags.field))
+        flags = self.picker.every(section.flags, raw(section.flags.record, section.flags.field))
         limits = [section.flag_comparators[f] for f in flags if f in section.flag_comparators]
         return Details(
             self.picker.find(section.units, raw) or None,

@@ -149,6 +149,7 @@ class SpecimenSection(Table):
 
     id: SourceRule
     unreliable: tuple[Pattern, ...] = ()
+    stand_in: SourceRule | None = None
     priority: SourceRule = Source.parse("O.6")
 
 

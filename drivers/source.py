@@ -87,6 +87,8 @@ class Source:
         pattern = compile_pattern(table["match"]) if "match" in table else None
         if pattern is not None and pattern.groups != 1:
             raise ValueError(f"expected one group in `match`, got {pattern.groups}")
+        if isinstance(table.get("from"), dict):
+            raise ValueError("expected a field or a list of fields in `from`")  # noqa: TRY004
         if "from" in table:
             return cls(cls.parse(table["from"]).alternatives, "", pattern)
         paths = tuple(FieldPath.parse(path) for path in table["join"])

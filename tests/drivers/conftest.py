@@ -10,6 +10,7 @@ from drivers.interpret import interpret
 from drivers.profile import Profile, load
 from drivers.result import Interpretation
 from protocols.astm.message import parse
+from protocols.astm.unframe import unframe
 
 HEADER = "H|\\^&|||Analyzer|||||||P|1|20260520120000"
 
@@ -67,3 +68,17 @@ def read() -> Callable[..., Interpretation]:
         return interpret(messages, profile, id_prefix="j-1", timezone=zone)
 
     return interpret_records
+
+
+@pytest.fixture
+def read_capture(captures: Path) -> Callable[[str, str], Interpretation]:
+    """Interpret a capture (`NAME.astm` framed, `NAME.records` not) under a profile, in UTC."""
+
+    def interpret_capture(profile_name: str, capture: str) -> Interpretation:
+        profile = load(profile_name)
+        data = (captures / "astm" / capture).read_bytes()
+        if capture.endswith(".astm"):
+            data = b"".join(frame.text for frame in unframe(data, profile.dialect))
+        return interpret(parse(data, profile.dialect), profile, id_prefix="c", timezone=UTC)
+
+    return interpret_capture

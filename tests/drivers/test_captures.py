@@ -1,23 +1,13 @@
 """Messages of real instruments, read whole: specimen, every result, units, flags, status, time."""
 
-from datetime import UTC
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from drivers.interpret import interpret
-from drivers.profile import load
 from drivers.result import Interpretation
-from protocols.astm.message import parse
-from protocols.astm.unframe import unframe
 
-
-def read_capture(profile_name: str, path: Path) -> Interpretation:
-    profile = load(profile_name)
-    data = path.read_bytes()
-    if path.suffix == ".astm":
-        data = b"".join(frame.text for frame in unframe(data, profile.dialect))
-    return interpret(parse(data, profile.dialect), profile, id_prefix="c", timezone=UTC)
+Read = Callable[[str, str], Interpretation]
 
 
 def wire_results(path: Path) -> list[list[str]]:
@@ -38,10 +28,16 @@ WHOLE = [
 
 @pytest.mark.parametrize(("profile", "capture", "specimen", "run_at", "count"), WHOLE)
 def test_a_message_is_read_whole(
-    captures: Path, profile: str, capture: str, specimen: str, run_at: str, count: int
+    captures: Path,
+    read_capture: Read,
+    profile: str,
+    capture: str,
+    specimen: str,
+    run_at: str,
+    count: int,
 ) -> None:
     path = captures / "astm" / f"{capture}.astm"
-    found = read_capture(profile, path)
+    found = read_capture(profile, path.name)
     (sample,) = found.samples
     assert (sample.sample_id, sample.kind, sample.id_reliable) == (specimen, "patient", True)
     assert len(sample.results) == count
@@ -56,8 +52,8 @@ def test_a_message_is_read_whole(
         assert (result.run_kind, result.next_action) == ("unknown", "none")
 
 
-def test_sysmex_pictures_and_messages_are_no_numbers(captures: Path) -> None:
-    sample = read_capture("sysmex-xn", captures / "astm" / "sysmex_xn550.astm").samples[0]
+def test_sysmex_pictures_and_messages_are_no_numbers(read_capture: Read) -> None:
+    sample = read_capture("sysmex-xn", "sysmex_xn550.astm").samples[0]
     reasons = {one.test_code: one.invalid_reason for one in sample.results if one.invalid_reason}
     assert reasons == {
         "Eosinophilia": "empty",
@@ -109,9 +105,14 @@ GENERIC = [
 
 @pytest.mark.parametrize(("capture", "specimen", "codes", "values", "run_at"), GENERIC)
 def test_an_instrument_without_profile_is_read_by_the_standard(
-    captures: Path, capture: str, specimen: str, codes: list[str], values: list[str], run_at: str
+    read_capture: Read,
+    capture: str,
+    specimen: str,
+    codes: list[str],
+    values: list[str],
+    run_at: str,
 ) -> None:
-    (sample,) = read_capture("generic-astm", captures / "astm" / capture).samples
+    (sample,) = read_capture("generic-astm", capture).samples
     assert sample.sample_id == specimen
     assert [one.test_code for one in sample.results] == codes
     assert [one.value for one in sample.results] == values

@@ -79,6 +79,7 @@ def test_a_source_is_told_in_words() -> None:
         ({"path": "R.4"}, "unknown key 'path'"),
         ({"match": "(a)"}, "expected either `from` or `join`"),
         ({"from": "R.4", "join": ["R.5"]}, "expected either `from` or `join`"),
+        ({"from": {"join": ["R.4"]}}, "expected a field or a list of fields in `from`"),
         ({"from": "R.4", "match": "a"}, "expected one group in `match`, got 0"),
         ({"from": "R.4", "match": "(a"}, "not a regular expression"),
         ({"from": "R.4", "match": 1}, "expected a regular expression, got 1"),
