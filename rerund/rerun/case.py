@@ -97,8 +97,7 @@ class ReportCase:
     def touch_slot(self, slot: ReportValue) -> None:
         """A slot is filled or has changed."""
         self.slots[slot.index] = slot
-        self.pending.values[:] = [v for v in self.pending.values if v.index != slot.index]
-        self.pending.values.append(slot)
+        self._once(slot, self.pending.values)
 
     def touch_waiting(self, row: WaitingRow) -> None:
         """A waiting-list row is new or has changed."""

@@ -1,5 +1,7 @@
 """Registering the sorted values of a payload in one report: one event."""
 
+from collections import Counter
+
 import msgspec
 
 from rerund.rerun.case import ReportCase
@@ -97,9 +99,10 @@ class _Receiver:
 
     def _originals(self, values: Sorted) -> None:
         counted = {id(value) for value in values.counted}
+        replicates = _replicates(values)
         for value in values.slots:
             self._draft.step(Event.ORIGINAL)
-            fill_slot(self._draft, value, _replicates(values, value.index))
+            fill_slot(self._draft, value, replicates[value.index])
             if id(value) not in counted:
                 self._keep_original(value, None)
         for value, reason in values.aside:
@@ -247,6 +250,7 @@ def _count(rerun: SampleRerun, values: list[Placed]) -> None:
             rerun.count(value.index, usable=value.usable)
 
 
-def _replicates(values: Sorted, index: int) -> int:
+def _replicates(values: Sorted) -> Counter[int]:
+    """How many replicates of each index came."""
     placed = [*values.slots, *(value for value, _ in values.aside)]
-    return sum(1 for value in placed if value.index == index and value.result.replicate)
+    return Counter(value.index for value in placed if value.result.replicate)
