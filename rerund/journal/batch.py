@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rerund.journal import statements
-from rerund.journal.rows import Decision, EntryState, Mark, ReceivedEntry
+from rerund.journal.rows import Decision, EntryState, Mark, PayloadRow, ReceivedEntry
 from rerund.journal.schema import SPAN
 
 
@@ -111,22 +111,7 @@ class Batch:
             )
         )
         for key, row in enumerate(decision.payloads, entry_id * SPAN):
-            flag = int(row.is_rerun)
-            self._payloads.append(
-                (
-                    key,
-                    row.payload_id,
-                    row.sample_id,
-                    device_id,
-                    at,
-                    flag,
-                    row.rerun_number,
-                    row.kind,
-                    "pending",
-                    "",
-                    row.body,
-                )
-            )
+            self._payloads.append(pending_row(key, row, device_id, at))
             self._bytes += len(row.body)
         if decision.digest:
             self._devices[device_id] = (device_id, at, entry_id, at, decision.digest)
@@ -197,6 +182,12 @@ class Batch:
         else:
             self._closed.append((entry_id, state, reason, detail, *counts))
         self._open[entry_id] = None
+
+
+def pending_row(key: int, row: PayloadRow, device_id: str, received_at: str) -> tuple[Any, ...]:
+    """Return a new payload as a row of its table."""
+    about = (row.payload_id, row.sample_id, device_id, received_at, int(row.is_rerun))
+    return (key, *about, row.rerun_number, row.kind, "pending", "", row.body)
 
 
 _CLOSED = ("state", "reason", "detail", "frames", "size")

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rerund.journal import schema
+from rerund.journal import schema, statements
+from rerund.journal.batch import pending_row
 from rerund.journal.errors import JournalError, JournalFailed, JournalFull, JournalMissingError
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import keys_of
+from rerund.journal.rows import PayloadRow
 
 
 @contextmanager
@@ -92,6 +94,24 @@ def decide_again(path: Path, entry_id: int) -> bool:
         if changed:
             db.execute("DELETE FROM payload WHERE payload_key BETWEEN ? AND ?", (first, last))
     return bool(changed)
+
+
+def add_payloads(path: Path, entry_id: int, payloads: Sequence[PayloadRow]) -> bool:
+    """Add payloads to an entry whose earlier ones were delivered: corrections of a replay."""
+    with _changing(path) as db:
+        origin = db.execute(
+            "SELECT device_id, received_at FROM entry WHERE entry_id = ?", (entry_id,)
+        ).fetchone()
+        if origin is None:
+            return False
+        (last,) = db.execute(
+            "SELECT ifnull(max(payload_key), ?1 - 1) FROM payload"
+            " WHERE payload_key BETWEEN ?1 AND ?2",
+            keys_of(entry_id),
+        ).fetchone()
+        rows = [pending_row(key, row, *origin) for key, row in enumerate(payloads, last + 1)]
+        statements.insert(db, "payload", rows)
+    return True
 
 
 def prune(path: Path, limits: Limits) -> int:
