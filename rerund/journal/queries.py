@@ -1,7 +1,6 @@
 """What reader, writer and maintenance all ask of the file."""
 
 import sqlite3
-from collections.abc import Container, Iterator
 
 from rerund.journal.rows import ReceivedEntry
 from rerund.journal.schema import SPAN
@@ -30,16 +29,12 @@ def received_ids(db: sqlite3.Connection) -> set[int]:
     }
 
 
-def undecided_entries(db: sqlite3.Connection, known: Container[int]) -> Iterator[ReceivedEntry]:
-    """Yield the received entries that are not known yet, oldest first."""
-    waiting = db.execute(
-        "SELECT entry_id, device_id, received_at, reason FROM entry"
-        " WHERE state = 'received' ORDER BY entry_id"
-    ).fetchall()
-    for entry_id, device_id, received_at, reason in waiting:
-        if entry_id not in known:
-            text = entry_text(db, entry_id)
-            yield ReceivedEntry(entry_id, device_id, received_at, text, reason)
+def received_entry(db: sqlite3.Connection, entry_id: int) -> ReceivedEntry:
+    """Return an entry that waits for a decision, with its text."""
+    device_id, received_at, reason = db.execute(
+        "SELECT device_id, received_at, reason FROM entry WHERE entry_id = ?", (entry_id,)
+    ).fetchone()
+    return ReceivedEntry(entry_id, device_id, received_at, entry_text(db, entry_id), reason)
 
 
 def journal_id(db: sqlite3.Connection) -> str:

@@ -6,6 +6,7 @@ disk stalls this thread alone.
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from rerund.journal.batch import Batch, Ledger
 from rerund.journal.errors import JournalClosed, JournalError, JournalFailed, JournalFull
 from rerund.journal.operations import Operation
 from rerund.journal.prune import Pruner
-from rerund.journal.queries import received_ids, undecided_entries
+from rerund.journal.queries import received_entry, received_ids
 from rerund.journal.rows import ReceivedEntry
 
 PROBE_SECONDS = 1.0
@@ -70,6 +71,7 @@ class Writer:
         self._inbox: SimpleQueue[Order] = SimpleQueue()
         self._ledger = Ledger()
         self._kept: list[Operation] = []
+        self._backlog: deque[int] = deque()
         self._pruners: list[Pruner] = []
         self._full = full
         self._stopping = False
@@ -109,6 +111,8 @@ class Writer:
         if now >= self._next_poll:
             self._next_poll = now + self._poll_seconds
             self._poll()
+        if self._backlog:
+            self._hand_out()
         if self._full and now >= self._next_probe:
             self._next_probe = now + PROBE_SECONDS
             self._probe()
@@ -121,7 +125,7 @@ class Writer:
         """Wait for something to do and take all that waits, up to a batch."""
         operations: list[Operation] = []
         wait = 0.0
-        if not self._pruners and not self._stopping:
+        if not (self._pruners or self._backlog or self._stopping):
             until = min(self._next_poll, self._next_probe) if self._full else self._next_poll
             wait = max(0.0, until - time.monotonic())
         try:
@@ -166,7 +170,14 @@ class Writer:
         self._db.execute("COMMIT")
         batch.settle()
         self._unchecked += batch.size
-        self._post(Report(done=operations, received=batch.received))
+        self._post(Report(done=operations, received=self._in_turn(batch.received)))
+
+    def _in_turn(self, received: list[ReceivedEntry]) -> list[ReceivedEntry]:
+        """Return what may be handed out now; the rest waits behind older entries."""
+        if not self._backlog:
+            return received
+        self._backlog.extend(entry.entry_id for entry in received)
+        return []
 
     def _begin(self) -> None:
         """Begin a transaction, however long another process keeps us waiting."""
@@ -235,19 +246,20 @@ class Writer:
             self._ledger.undecided &= received_ids(self._db)
 
     def _poll(self) -> None:
-        """Hand out what other processes released, and what waits from before the start."""
+        """Find what other processes released, and what waits from before the start."""
         self._notice()
         if not self._changed:
             return
         self._changed = False
-        entries: list[ReceivedEntry] = []
-        for entry in undecided_entries(self._db, self._ledger.undecided):
-            entries.append(entry)
-            self._ledger.undecided.add(entry.entry_id)
-            if len(entries) == _HAND_OUT:
-                self._post(Report(received=entries))
-                entries = []
-        self._post(Report(received=entries, changed=True))
+        found = received_ids(self._db) - self._ledger.undecided
+        self._ledger.undecided |= found
+        self._backlog.extend(sorted(found))
+        self._post(Report(changed=True))
+
+    def _hand_out(self) -> None:
+        """Hand out some of the backlog; commits come between."""
+        ids = [self._backlog.popleft() for _ in range(min(_HAND_OUT, len(self._backlog)))]
+        self._post(Report(received=[received_entry(self._db, entry_id) for entry_id in ids]))
 
     def _checkpoint(self) -> None:
         self._unchecked = 0
