@@ -4,6 +4,7 @@ A driver's own text may quote the rows it refused, so only its error names are p
 and the original error is cut off: neither a log nor a traceback shows a patient.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,6 +45,8 @@ def translated(store: str) -> Iterator[None]:
         raise StoreRejected(store, type(error.orig).__name__) from None
     except TimeoutError as error:  # no connection of the pool became free
         raise StoreUnavailable(store, type(error).__name__) from None
+    except sqlite3.Error as error:  # from a connection that is not SQLAlchemy's
+        raise StoreUnavailable(store, error.sqlite_errorname) from None
     except (OverflowError, UnicodeError) as error:
         raise StoreRejected(store, type(error).__name__) from None
 

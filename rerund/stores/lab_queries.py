@@ -82,7 +82,7 @@ def read_lab_data(connection: Connection, lab_id: int) -> LabData:
 def _parameter(lab_id: int, row: Any) -> Parameter:
     try:
         ranges, meta = decode_ranges(row["ranges"]), decode_meta(row["meta"])
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         # One line of a format that somebody wrote wrongly must not stop every result of the lab.
         place = (row["report_format_id"], row["index"])
         log.warning("parameter unreadable", alert=True, lab_id=lab_id, format_and_index=place)

@@ -35,7 +35,7 @@ def encode_meta(meta: ParameterMeta) -> str:
 
 def decode_ranges(text: str | None) -> tuple[Range, ...]:
     """The ranges of a parameter. Raises ValueError for what is no list of ranges."""
-    entries = _decode(text, list[Object]) or []
+    entries = _decode(text, list[Object] | None) or []
     return tuple(
         Range((_text(entry.get("sex")) or "").upper(), *(_text(entry.get(b)) for b in _BOUNDS))
         for entry in entries
@@ -44,7 +44,7 @@ def decode_ranges(text: str | None) -> tuple[Range, ...]:
 
 def decode_meta(text: str | None) -> ParameterMeta:
     """The meta of a parameter. Raises ValueError for what is no such object."""
-    meta = _decode(text, Object) or {}
+    meta = _decode(text, Object | None) or {}
     custom = meta.get("auto_rerun_custom") or {}
     condition = meta.get("auto_rerun_condition") or None
     if condition is not None and condition not in get_args(AutoCondition):

@@ -184,6 +184,7 @@ device_results = Table(
     **TABLE_OPTIONS,
 )
 Index("ix_result_sample", *(device_results.c[n] for n in ("lab_id", "sample_id", "received_at")))
+Index("ix_result_device", *(device_results.c[n] for n in ("lab_id", "device_id", "received_at")))
 Index("ix_result_report", device_results.c.lab_id, device_results.c.lab_report_id)
 Index("ix_result_identity", device_results.c.lab_id, device_results.c.identity)
 Index(

@@ -115,6 +115,7 @@ def _device_results() -> None:
         sa.UniqueConstraint("lab_id", "result_id", "lab_report_id", "index", name="uq_result"),
         **OPTIONS,
     )
+    op.create_index("ix_result_device", "device_results", ["lab_id", "device_id", "received_at"])
     op.create_index("ix_result_identity", "device_results", ["lab_id", "identity"])
     op.create_index("ix_result_report", "device_results", ["lab_id", "lab_report_id"])
     op.create_index("ix_result_sample", "device_results", ["lab_id", "sample_id", "received_at"])

@@ -1,0 +1,167 @@
+"""SQLite as the stores use it: durable, one writer at a time, errors in the ports' words."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+from sqlalchemy import insert, text
+
+from rerund.stores.database import Database
+from rerund.stores.failures import DuplicateKey
+from rerund.stores.ports import StoreRejected, StoreUnavailable
+from rerund.stores.rows import as_row
+from rerund.stores.schema import lab_report_relation
+from rerund.stores.versions import prepare
+from tests.rerund.stores.made import report
+
+ROW = as_row(report(patient_name="Doe Jane"))
+
+
+@pytest.fixture
+def prepared(database):
+    prepare(database)
+    return database
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2)])
+def test_a_commit_is_on_disk(database, pragma, value):
+    with database.read() as connection:
+        assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
+
+
+def test_a_block_that_fails_writes_nothing(prepared):
+    def failing():
+        with prepared.write() as connection:
+            connection.execute(insert(lab_report_relation), ROW)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    with prepared.read() as connection:
+        assert connection.execute(lab_report_relation.select()).all() == []
+
+
+def test_a_second_writer_waits_and_then_gives_up(prepared, tmp_path):
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"), prepared.write():
+        pass
+    with prepared.read() as connection:
+        assert connection.execute(lab_report_relation.select()).all() == []
+    other.execute("ROLLBACK")
+    with prepared.write() as connection:
+        connection.execute(insert(lab_report_relation), ROW)
+    other.close()
+
+
+def test_a_writer_goes_on_when_the_other_one_has_ended(tmp_path):
+    database = Database(tmp_path / "store.db", "store")
+    prepare(database)
+    started = threading.Event()
+
+    def write_too():
+        started.set()
+        with database.write() as connection:
+            connection.execute(insert(lab_report_relation), ROW)
+
+    thread = threading.Thread(target=write_too)
+    with database.write():
+        thread.start()
+        started.wait()
+    thread.join()
+    with database.read() as connection:
+        assert len(connection.execute(lab_report_relation.select()).all()) == 1
+    database.close()
+
+
+def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path):
+    database = Database(tmp_path / "missing" / "store.db", "store")
+    for attempt in (database.read, database.write):
+        with pytest.raises(StoreUnavailable, match="store is not available: SQLITE_CANTOPEN"):
+            attempt().__enter__()
+    with pytest.raises(StoreUnavailable):
+        database.change_token()
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path):
+    (tmp_path / "store.db").write_bytes(b"no database" * 100)
+    database = Database(tmp_path / "store.db", "store")
+    with pytest.raises(StoreUnavailable, match="SQLITE_NOTADB"), database.read():
+        pass
+    database.close()
+
+
+def test_no_error_quotes_a_patient(prepared):
+    for broken, error in (
+        ({**ROW, "sample_id": None}, StoreRejected),
+        ({**ROW, "registered_at": "Doe"}, StoreRejected),
+        ({**ROW, "lab_report_id": 2**80}, StoreRejected),
+        ({**ROW, "patient_name": "Doe \udc80"}, StoreRejected),
+    ):
+        with pytest.raises(error) as refused, prepared.write() as connection:
+            connection.execute(insert(lab_report_relation), broken)
+        assert "Doe" not in str(refused.value)
+        assert refused.value.__suppress_context__
+
+
+def test_a_duplicate_key_is_told_apart(prepared):
+    with prepared.write() as connection:
+        connection.execute(insert(lab_report_relation), ROW)
+    with pytest.raises(DuplicateKey), prepared.write() as connection:
+        connection.execute(insert(lab_report_relation), ROW)
+
+
+def test_a_mistake_of_ours_is_not_hidden(prepared):
+    with pytest.raises(AttributeError), prepared.write() as connection:
+        connection.no_such_method()  # type: ignore[attr-defined]
+
+
+def test_a_closed_database_opens_again(prepared):
+    token = prepared.change_token()
+    prepared.close()
+    assert prepared.change_token() is not None
+    assert token is not None
+    with prepared.read() as connection:
+        assert connection.execute(lab_report_relation.select()).all() == []
+
+
+OPEN_AND_ADD = """
+import sys
+from pathlib import Path
+from rerund.stores.embedded import open_embedded
+from rerund.stores.lab_tables import Order
+path, name = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.readline()
+with open_embedded(path) as opened:
+    for number in range(20):
+        opened.lab.register(1, Order(sample_id=f"{name}-{number}", report_format_id=1))
+"""
+
+
+def test_processes_that_make_one_file_at_once_write_side_by_side(tmp_path):
+    path = tmp_path / "store.db"
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AND_ADD, path, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for name in "abcd"
+    ]
+    for child in children:
+        child.stdout.readline()
+    for child in children:
+        child.stdin.write(b"go\n")
+        child.stdin.close()
+    for child in children:
+        child.stdout.close()
+        assert child.wait() == 0
+    rows = sqlite3.connect(path).execute("SELECT lab_report_id FROM lab_report_relation")
+    assert sorted(number for (number,) in rows) == list(range(1, 81))
+    rows.connection.close()

@@ -1,0 +1,117 @@
+"""The schema: made at first start, the same by revisions, refused when it is another."""
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
+from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from rerund.stores import migrate
+from rerund.stores.database import Database
+from rerund.stores.embedded import open_embedded
+from rerund.stores.rows import upsert
+from rerund.stores.schema import SCHEMA_VERSION, metadata, report_values
+from rerund.stores.versions import StoreVersionError, prepare
+
+
+def schema(database):
+    with database.read() as connection:
+        found = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+        return sorted(tuple(row) for row in found if not row[1].startswith("sqlite_"))
+
+
+@pytest.fixture
+def migrated(tmp_path):
+    database = Database(tmp_path / "migrated.db", "store")
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
+def test_the_revisions_make_what_a_first_start_makes(database, migrated):
+    prepare(database)
+    assert schema(database) == schema(migrated)
+
+
+def test_the_newest_revision_is_the_version_of_the_code():
+    assert ScriptDirectory(str(migrate.MIGRATIONS)).get_heads() == [SCHEMA_VERSION]
+
+
+def test_status_before_and_after(database):
+    assert migrate.status(database) == migrate.SchemaStatus(None)
+    assert not migrate.status(database).current
+    assert migrate.upgrade(database) == migrate.SchemaStatus(SCHEMA_VERSION)
+    assert migrate.status(database).current
+
+
+def test_upgrade_and_start_again_change_nothing(database):
+    prepare(database)
+    before = schema(database)
+    prepare(database)
+    migrate.upgrade(database)
+    assert schema(database) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "version 9999"),
+        ("DELETE FROM alembic_version", "no version"),
+        ("DROP TABLE alembic_version", "no version"),
+    ],
+)
+def test_another_version_is_refused_and_left_alone(tmp_path, change, found):
+    path = tmp_path / "store.db"
+    open_embedded(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+        before = list(connection.iterdump())
+    connection.close()
+    with pytest.raises(StoreVersionError, match=f"{found}, expected {SCHEMA_VERSION}"):
+        open_embedded(path)
+    connection = sqlite3.connect(path)
+    assert list(connection.iterdump()) == before
+    connection.close()
+
+
+def test_an_upgrade_from_an_unknown_version_is_refused(database):
+    prepare(database)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreVersionError, match="9999"):
+        migrate.upgrade(database)
+
+
+def test_an_upgrade_that_fails_leaves_nothing(database):
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE waiting_list (mine TEXT)")
+    before = schema(database)
+    with pytest.raises(Exception, match="SQLITE_ERROR"):
+        migrate.upgrade(database)
+    assert schema(database) == before
+
+
+def test_a_start_does_not_import_alembic():
+    code = "import sys, rerund.stores.embedded; print('alembic' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "False\n"
+
+
+@pytest.mark.parametrize("dialect", [MySQLDialect_pymysql(), MariaDBDialect()], ids=str)
+def test_the_tables_are_said_in_the_words_of_a_server(dialect):
+    for table in metadata.sorted_tables:
+        made = str(CreateTable(table).compile(dialect=dialect))
+        assert "utf8mb4_bin" in made
+        assert "ENGINE=InnoDB" in made
+        for index in table.indexes:
+            assert "WHERE" not in str(CreateIndex(index).compile(dialect=dialect))
+
+
+def test_an_upsert_is_said_in_the_words_of_a_server():
+    said = str(upsert(report_values, "mysql").compile(dialect=MySQLDialect_pymysql()))
+    assert "ON DUPLICATE KEY UPDATE" in said
+    assert "`index` = VALUES(`index`)" not in said
