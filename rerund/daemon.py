@@ -21,7 +21,6 @@ from rerund.journal.prune import Limits
 from rerund.link import Link
 from rerund.notify import notify, watchdog_interval
 from rerund.rear import Rear
-from rerund.stores.embedded import open_embedded
 from rerund.transports.hub import Hub
 from rerund.transports.url import ListenUrl
 
@@ -55,14 +54,14 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         sys.setswitchinterval(SWITCH_INTERVAL)
         journal = self._open_journal()
-        embedded = open_embedded(self._config.store_path)
-        rear = Rear(self._config, journal, embedded.stores)
+        rear = Rear(self._config, journal)
         links = [_link(instrument, journal) for instrument in self._config.instruments]
         interpretation = self._interpretation(journal, rear, links)
         journal.on_received = interpretation.put
+        rear.on_earlier = interpretation.learn
         interpretation.start()
         journal.start(loop)
-        rear.start(loop)
+        rear.start()
         hub = Hub(links, random.Random())
         hub.start()
         await self._say_ready(hub)
@@ -76,7 +75,6 @@ class Daemon:
         for task in background:
             task.cancel()
         await self._end(hub, links, interpretation, rear, journal)
-        embedded.close()
         log.info("stopped")
         return self._exit_code
 
@@ -109,10 +107,10 @@ class Daemon:
             },
             journal,
             rear.waiting,
-            complete=rear.complete_histories(),
+            complete=rear.complete_histories,
             last_cut=lambda device_id: counters[device_id].last_cut,
             resume_window=self._config.file.rerun.resume_window,
-            on_decided=rear.registrar.wake,
+            on_decided=rear.wake,
         )
 
     async def _say_ready(self, hub: Hub) -> None:
@@ -159,9 +157,12 @@ class Daemon:
                 async with asyncio.timeout(left() / 2):
                     await asyncio.gather(*(link.drain() for link in links))
         await hub.close()
-        for stop in (interpretation.stop, rear.stop):
-            if not await asyncio.to_thread(stop, left()):
-                log.warning("stop_timeout", what=stop.__qualname__)
+        if not await asyncio.to_thread(interpretation.stop, left()):
+            log.warning("stop_timeout", what="interpretation")
+        try:
+            await asyncio.wait_for(rear.stop(), left())
+        except TimeoutError:
+            log.warning("stop_timeout", what="registrar")
         if not await journal.close(max(1.0, left())):
             log.warning("stop_timeout", what="journal")
 

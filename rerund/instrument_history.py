@@ -36,12 +36,23 @@ class InstrumentHistory:
         self._previous = previous
         self._limit = limit
         self._runs: OrderedDict[str, list[KnownRun]] = OrderedDict()
+        self._before: dict[str, list[KnownRun]] = {}
+
+    def complete_with(self, runs: Iterable[tuple[str, KnownRun]]) -> None:
+        """Take over (sample id, run) pairs from before the journal: now nothing is missing."""
+        self._before = {}
+        for sample_id, run in runs:
+            self._before.setdefault(sample_id, []).append(run)
+        for sample_id, known in self._runs.items():
+            known[:0] = self._before.get(sample_id, ())
+        self.complete = True
 
     def runs(self, sample_id: str) -> Sequence[KnownRun]:
         """Return the known runs of a sample in the order of arrival."""
         runs = self._runs.get(sample_id)
         if runs is None:
-            runs = [run for body in self._bodies(sample_id) for run in known_runs(*unpack(body))]
+            runs = list(self._before.get(sample_id, ()))
+            runs += [run for body in self._bodies(sample_id) for run in known_runs(*unpack(body))]
             self._runs[sample_id] = runs
             if len(self._runs) > self._limit:
                 self._runs.popitem(last=False)
@@ -62,6 +73,6 @@ class InstrumentHistory:
             self._runs.setdefault(sample_id, []).append(run)
         self._previous = (outcome.digest, received_at)
 
-    def forget(self, sample_id: str) -> None:
-        """Read a sample from the journal again, after its payloads were changed there."""
-        self._runs.pop(sample_id, None)
+    def forget_all(self) -> None:
+        """Read every sample from the journal again, after a person changed something there."""
+        self._runs.clear()

@@ -6,7 +6,7 @@ entry without a decision is handed out again at the next start.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
@@ -21,6 +21,7 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Decision, PayloadRow, ReceivedEntry
 from rerund.payload_codec import pack
 from rerund.rerun.instants import iso
+from rerund.rerun.model import KnownRun
 from rerund.resume import Relation, joined, relation
 from rerund.waiting_list import WaitingList
 
@@ -28,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 IN_MEMORY = 1000
 """Entries whose text waits in memory; that of later ones is read from the journal again."""
+
+
+Earlier = tuple[str, Sequence[tuple[str, KnownRun]]]
+"""An instrument, and (sample id, run) pairs of it from before the journal was made."""
 
 
 class Interpretation:
@@ -56,7 +61,7 @@ class Interpretation:
         self._last_cut = last_cut
         self._resume_window = timedelta(seconds=resume_window)
         self._on_decided = on_decided
-        self._queue: SimpleQueue[ReceivedEntry | None] = SimpleQueue()
+        self._queue: SimpleQueue[ReceivedEntry | Earlier | None] = SimpleQueue()
         self._histories: dict[str, InstrumentHistory] = {}
         self._settled_cut: dict[str, int] = {}
         self._uncommitted = 0
@@ -74,6 +79,10 @@ class Interpretation:
             entry = replace(entry, text=b"")
         self._queue.put(entry)
 
+    def learn(self, device_id: str, runs: Sequence[tuple[str, KnownRun]]) -> None:
+        """Take over what an instrument sent before the journal was made, by sample id."""
+        self._queue.put((device_id, runs))
+
     def stop(self, timeout: float) -> bool:
         """End after the entry at hand; False when that takes longer than `timeout` seconds."""
         self._stopping = True
@@ -88,9 +97,11 @@ class Interpretation:
         with JournalReader(self._journal.path) as reader:
             self._reader = reader
             while not self._stopping:
-                entry = self._queue.get()
-                if entry is not None:
-                    self._take(entry)
+                match self._queue.get():
+                    case ReceivedEntry() as entry:
+                        self._take(entry)
+                    case (device_id, runs):
+                        self._history(device_id).complete_with(runs)
 
     def _take(self, entry: ReceivedEntry) -> None:
         decider = self._deciders.get(entry.device_id)
@@ -129,7 +140,7 @@ class Interpretation:
         """Read the history anew, from what a person changed in the journal."""
         with self._committed:
             self._committed.wait_for(lambda: not self._uncommitted or self._stopping)
-        self._histories.pop(device_id, None)
+        self._history(device_id).forget_all()
 
     def _earlier_part(
         self, entry: ReceivedEntry, text: bytes, decider: Decider

@@ -1,79 +1,206 @@
-"""The rear of the daemon: what happens between the journal and the stores.
+"""The rear of the daemon: the registrar's process, kept alive, and the waiting-list copy.
 
-Nothing here is waited for by a link. With every store down the journal fills, the copy of
-the waiting list is used as it was last seen, and everything is tried again for ever.
+Nothing here is waited for by a link. With every store down, or the registrar dying over and
+over, the journal fills, the copy of the waiting list is used as it was last seen, and
+everything is tried again for ever.
 """
 
 import asyncio
-from collections.abc import Sequence
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from time import time
 
 import structlog
 
 from rerund.config import Config
+from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
-from rerund.registrar import Registrar
-from rerund.registrar_upkeep import Upkeep
-from rerund.rerun.model import OpenRerun
+from rerund.registrar_channel import (
+    LENGTH_BYTES,
+    Earlier,
+    Marked,
+    Marks,
+    Start,
+    ToDaemon,
+    ToRegistrar,
+    WaitingCopy,
+    Wake,
+    decode_for_daemon,
+    encode,
+)
+from rerund.rerun.instants import iso
+from rerund.rerun.model import KnownRun
 from rerund.rerun.rules import Rules
-from rerund.rerun.service import RerunService
-from rerund.rerun.service_stores import Stores
-from rerund.rerun.workspace import Alert
-from rerund.waiting_list import WaitingList, WaitingListRefresh, unpack_row
+from rerund.waiting_list import WaitingList, unpack_row
 
 log = structlog.get_logger(__name__)
 
+Runs = Sequence[tuple[str, KnownRun]]
+"""(sample id, run) pairs."""
+
+FIRST_RESTART, LAST_RESTART = 0.5, 30.0
+"""Seconds before a registrar that died is started again."""
+
+WAKE_DELAY = 0.005
+"""Seconds in which what is decided is told to the registrar as one."""
+
 
 class Rear:
-    """Service, registrar and waiting list of one daemon."""
+    """Runs the registrar in a process of its own and does what it asks of the journal."""
 
-    def __init__(self, config: Config, journal: Journal, stores: Stores) -> None:
+    def __init__(self, config: Config, journal: Journal) -> None:
         self._config = config
         self._journal = journal
-        self._reader = JournalReader(journal.path)
-        rows, refreshed_at = self._reader.waiting()
+        with JournalReader(journal.path) as reader:
+            rows, refreshed_at = reader.waiting()
+            self._unknown = _unknown_histories(config, reader)
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
-        rules = rules_of(config)
-        self.service = RerunService(stores, rules, _tell)
-        lab_id = config.file.daemon.lab_id
-        refresh = WaitingListRefresh(
-            lab_id,
-            [instrument.device_id for instrument in config.instruments],
-            (stores.reports, stores.numbers),
-            self.waiting,
-            self._keep,
-            rules,
-        )
-        self.registrar = Registrar(
-            lab_id,
-            self.service,
-            self._reader,
-            journal.mark_payloads,
-            Upkeep(lab_id, self.service, stores.reports, refresh),
-            poll_interval=config.file.store.poll_interval,
-        )
+        self.on_earlier: Callable[[str, Runs], None] = _ignore
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wake_is_due = False
+        self._stopping = False
 
+    @property
     def complete_histories(self) -> frozenset[str]:
-        """Return the instruments whose runs of the history window are all in the journal."""
-        return frozenset()
+        """The instruments whose runs of the history window are all in the journal.
 
-    def _keep(self, rows: Sequence[OpenRerun], refreshed_at: str) -> None:
-        """Keep the copy of the waiting list in the journal; called in the registrar's thread."""
-        with suppress(RuntimeError):  # the loop has ended: the copy is read anew at the start
-            self._loop.call_soon_threadsafe(self._journal.replace_waiting, rows, refreshed_at)
+        `on_earlier` brings what the ledger has of the others.
+        """
+        everyone = {instrument.device_id for instrument in self._config.instruments}
+        return frozenset(everyone - self._unknown.keys())
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to deliver."""
-        self._loop = loop
-        self.registrar.start()
+    def start(self) -> None:
+        """Start the registrar, and start it again whenever it ends."""
+        self._task = asyncio.create_task(self._keep_alive())
 
-    def stop(self, timeout: float) -> bool:
-        """End after the batch at hand; False when that takes longer than `timeout` seconds."""
-        stopped = self.registrar.stop(timeout)
-        if stopped:
-            self._reader.close()
-        return stopped
+    def wake(self) -> None:
+        """There are new payloads; called in the event loop."""
+        if not self._wake_is_due:
+            self._wake_is_due = True
+            asyncio.get_running_loop().call_later(WAKE_DELAY, self._wake)
+
+    async def stop(self) -> None:
+        """End the registrar after the batch at hand. Cancel it to end it at once."""
+        assert self._task is not None
+        self._stopping = True
+        if self._writer is None:  # it is between two registrars
+            self._task.cancel()
+        else:
+            self._writer.close()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def _wake(self) -> None:
+        self._wake_is_due = False
+        self._send(Wake())
+
+    def _send(self, message: ToRegistrar) -> None:
+        if self._writer is not None:
+            self._writer.write(encode(message))
+
+    async def _keep_alive(self) -> None:
+        pause = FIRST_RESTART
+        while True:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            code = await self._run()
+            if self._stopping:
+                return
+            if loop.time() - started > LAST_RESTART:
+                pause = FIRST_RESTART
+            log.error("registrar_died", alert=True, exit_code=code, restart_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_RESTART)
+
+    async def _run(self) -> int:
+        """Run one registrar to its end; returns its exit code."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "rerund.registrar_process",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+            )
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._send(self._orders())
+        try:
+            await self._listen(reader)
+            return await process.wait()
+        except asyncio.CancelledError:
+            _kill(process)
+            raise
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+                self._act(decode_for_daemon(await reader.readexactly(length)))
+
+    def _act(self, message: ToDaemon) -> None:
+        match message:
+            case Marks(ticket, marks):
+                self._journal.mark_payloads(marks, self._answer(ticket))
+            case WaitingCopy(rows, refreshed_at):
+                self.waiting.replace(rows, refreshed_at)
+                self._journal.replace_waiting(rows, refreshed_at)
+            case Earlier(device_id, runs):
+                self._unknown.pop(device_id, None)
+                own = self._journal.journal_id
+                others = [pair for pair in runs if not pair[1].result_id.startswith(own)]
+                self.on_earlier(device_id, others)
+
+    def _answer(self, ticket: int) -> Callable[[JournalError | None], None]:
+        def marked(error: JournalError | None) -> None:
+            self._send(Marked(ticket, None if error is None else str(error)))
+
+        return marked
+
+    def _orders(self) -> Start:
+        file = self._config.file
+        return Start(
+            str(self._journal.path),
+            str(self._config.store_path),
+            file.daemon.lab_id,
+            [instrument.device_id for instrument in self._config.instruments],
+            dict(self._unknown),
+            rules_of(self._config),
+            file.store.poll_interval,
+            file.daemon.log_format,
+            file.daemon.log_level,
+        )
+
+
+def _unknown_histories(config: Config, reader: JournalReader) -> dict[str, str]:
+    """Return the instruments that the journal knows for less than the history window.
+
+    Each with the instant since when the ledger may know more. Without a store there is no
+    ledger, and nothing came before.
+    """
+    if not config.store_path.exists():
+        return {}
+    since = iso(time() - config.file.rerun.history_window)
+    known = {i.device_id: reader.known_since(i.device_id) for i in config.instruments}
+    return {device_id: since for device_id, at in known.items() if at is None or at > since}
+
+
+def _ignore(device_id: str, runs: Runs) -> None:
+    del device_id, runs
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
 
 
 def rules_of(config: Config) -> Rules:
@@ -89,14 +216,4 @@ def rules_of(config: Config) -> Rules:
             for instrument in config.instruments
             if instrument.section.parallel == "keep"
         ),
-    )
-
-
-def _tell(alert: Alert) -> None:
-    log.error(
-        alert.code,
-        alert=True,
-        report=alert.lab_report_id,
-        instrument=alert.device_id,
-        entry_id=alert.entry_id,
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from drivers.result import Result
+from rerund.payload_codec import known_runs
 from rerund.rerun.instants import seconds
-from rerund.rerun.model import Payload, PayloadContext
+from rerund.rerun.model import KnownRun, Payload, PayloadContext
 from rerund.rerun.records import NO_INDEX, NO_REPORT, LedgerRow, Origin
 
 
@@ -129,6 +130,21 @@ def to_payloads(rows: Sequence[LedgerRow], names: dict[tuple[int, int], str]) ->
             )
         )
     return list(payloads.values())
+
+
+def ledger_runs(rows: Sequence[LedgerRow]) -> list[tuple[str, KnownRun]]:
+    """Ledger rows as (sample id, run) pairs of a history; a result in two reports is one run."""
+    runs: list[tuple[str, KnownRun]] = []
+    seen: set[str] = set()
+    for row in rows:
+        if row.result_id in seen or not row.origin.id_reliable:
+            continue
+        seen.add(row.result_id)
+        payload = _envelope(row)
+        payload.results.append(row.result)
+        context = PayloadContext(run_key=row.origin.run_key)
+        runs += [(row.sample_id, run) for run in known_runs(payload, context)]
+    return runs
 
 
 def _envelope(row: LedgerRow) -> Payload:

@@ -17,6 +17,7 @@ from rerund.stores.rows import Query, field_columns
 from rerund.stores.schema import (
     activity_log,
     device_format_mapping,
+    device_payload,
     device_results,
     lab_report_relation,
     report_values,
@@ -107,11 +108,18 @@ UNAPPLIED_REPORTS = (
 )
 
 _d = device_results.c
-_ledger = field_columns(device_results, LedgerRow)
+_p = device_payload.c
+_ledger = select(
+    *field_columns(device_results, LedgerRow, ["origin"]), _p.origin.label("origin")
+).join_from(
+    device_results,
+    device_payload,
+    and_(_p.lab_id == _d.lab_id, _p.payload_id == _d.payload_id),
+)
 
 
 def _ledger_by(*conditions: ColumnElement[bool]) -> Query[LedgerRow]:
-    return Query(LedgerRow, _of_lab(device_results, _ledger, *conditions).order_by(_d.row_id))
+    return Query(LedgerRow, _ledger.where(_d.lab_id == _LAB, *conditions).order_by(_d.row_id))
 
 
 LEDGER_BY_RESULT = _ledger_by(_d.result_id.in_(_KEYS))

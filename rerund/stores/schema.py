@@ -11,10 +11,18 @@ from typing import Any
 from sqlalchemy import BigInteger as Big
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, UniqueConstraint
 
-from drivers.result import Result
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.records import Origin
-from rerund.stores.types import Instant, Json, LongText, RowId, RunTime, now, now_on_change
+from rerund.stores.types import (
+    Instant,
+    Json,
+    LongText,
+    RowId,
+    RunTime,
+    StoredResult,
+    now,
+    now_on_change,
+)
 
 SCHEMA_VERSION = "0001"
 
@@ -155,6 +163,16 @@ Index(
     sqlite_where=waiting_list.c.rerun_number > 0,
 )
 
+# What the results of one payload have in common: a third of the ledger's size if it were in each.
+device_payload = Table(
+    "device_payload",
+    metadata,
+    Column("lab_id", Big, primary_key=True, autoincrement=False),
+    Column("payload_id", String(64), primary_key=True),
+    Column("origin", Json[Origin](Origin), nullable=False),
+    **TABLE_OPTIONS,
+)
+
 device_results = Table(
     "device_results",
     metadata,
@@ -178,8 +196,8 @@ device_results = Table(
     Column("late", Boolean, nullable=False),
     Column("value", LongText, nullable=False),
     Column("units", String(64)),
-    Column("result", Json[Result](Result), nullable=False),
-    Column("origin", Json[Origin](Origin), nullable=False),
+    Column("result", StoredResult, nullable=False),
+    Column("payload_id", String(64), nullable=False),
     UniqueConstraint("lab_id", "result_id", "lab_report_id", "index", name="uq_result"),
     **TABLE_OPTIONS,
 )

@@ -82,7 +82,7 @@ def test_a_sample_is_read_again_when_told_that_it_changed(journal):
     history = InstrumentHistory(journal.read, complete=True)
     journal.write(decide(journal, history, message("S1", 1)))
     journal.bodies.clear()
-    history.forget("S1")
+    history.forget_all()
     assert list(history.runs("S1")) == []
 
 

@@ -1,0 +1,77 @@
+"""What the daemon and its registrar process say to each other, and how it is framed.
+
+A message is four bytes of length, big-endian, and a tagged msgpack struct.
+"""
+
+import msgspec
+
+from rerund.journal.rows import Mark
+from rerund.logs import LogFormat, LogLevel
+from rerund.rerun.model import KnownRun, OpenRerun
+from rerund.rerun.rules import Rules
+
+LENGTH_BYTES = 4
+
+
+class Start(msgspec.Struct, tag=True, frozen=True):
+    """To the registrar, first of all: what it works on. `poll_interval` is seconds.
+
+    `unknown` maps an instrument whose history is not whole to the instant since when the
+    ledger is asked for it.
+    """
+
+    journal_path: str
+    store_path: str
+    lab_id: int
+    device_ids: list[str]
+    unknown: dict[str, str]
+    rules: Rules
+    poll_interval: float
+    log_format: LogFormat
+    log_level: LogLevel
+
+
+class Wake(msgspec.Struct, tag=True, frozen=True):
+    """To the registrar: there are new payloads."""
+
+
+class Marked(msgspec.Struct, tag=True, frozen=True):
+    """To the registrar: its marks are on disk, or why they are not."""
+
+    ticket: int
+    error: str | None = None
+
+
+class Marks(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: delivery states to commit. Answered by Marked."""
+
+    ticket: int
+    marks: list[Mark]
+
+
+class WaitingCopy(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: the waiting list as it is in the stores at `refreshed_at`."""
+
+    rows: list[OpenRerun]
+    refreshed_at: str
+
+
+class Earlier(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: (sample id, run) pairs that the ledger has of an instrument."""
+
+    device_id: str
+    runs: list[tuple[str, KnownRun]]
+
+
+ToRegistrar = Start | Wake | Marked
+ToDaemon = Marks | WaitingCopy | Earlier
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_for_registrar = msgspec.msgpack.Decoder(ToRegistrar).decode
+decode_for_daemon = msgspec.msgpack.Decoder(ToDaemon).decode
+
+
+def encode(message: ToRegistrar | ToDaemon) -> bytes:
+    """Return a message with its length before it."""
+    body = _encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
