@@ -1,5 +1,6 @@
 """What can be wrong with the journal."""
 
+import sqlite3
 from pathlib import Path
 
 
@@ -70,3 +71,10 @@ class JournalVersionError(JournalError):
             f"{self.path} has journal format {self.got}, this version of rerund reads"
             f" {self.expected}"
         )
+
+
+def from_sqlite(error: sqlite3.OperationalError) -> JournalError:
+    """Return what an error of SQLite means for the journal, without its text."""
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+        return JournalFull()
+    return JournalFailed(error.sqlite_errorname)

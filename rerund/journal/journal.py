@@ -105,7 +105,7 @@ class Journal:
 
         `poll_seconds` is how often changes of other processes are looked for. Raises
         JournalLockedError, JournalMissingError (no folder), JournalVersionError, JournalFull
-        (not even the ballast was room enough).
+        (not even the ballast was room enough), JournalFailed.
         """
         lock = JournalLock(path)
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rerund.journal import schema, statements
 from rerund.journal.batch import pending_row
-from rerund.journal.errors import JournalError, JournalFailed, JournalFull, JournalMissingError
+from rerund.journal.errors import JournalMissingError, from_sqlite
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import keys_of
 from rerund.journal.rows import PayloadRow
@@ -18,7 +18,7 @@ from rerund.journal.rows import PayloadRow
 
 @contextmanager
 def _changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Run one transaction. Raises JournalMissingError, JournalVersionError, JournalError."""
+    """Run one transaction. Raises JournalMissingError, JournalVersionError, JournalFull, JournalFailed."""
     if not path.exists():
         raise JournalMissingError(path)
     db = schema.open_editor(path)
@@ -27,17 +27,11 @@ def _changing(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
         db.execute("COMMIT")
     except sqlite3.OperationalError as error:
-        raise _translated(error) from error
+        raise from_sqlite(error) from error
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
         db.close()
-
-
-def _translated(error: sqlite3.OperationalError) -> JournalError:
-    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-        return JournalFull()
-    return JournalFailed(error.sqlite_errorname)
 
 
 def hold(path: Path, entry_id: int, reason: str) -> bool:

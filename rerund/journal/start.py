@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rerund.journal import schema
 from rerund.journal.ballast import Ballast
-from rerund.journal.errors import JournalFull
+from rerund.journal.errors import JournalFull, from_sqlite
 from rerund.journal.schema import SPAN
 
 _HOLD_UNFINISHED = """
@@ -22,27 +22,19 @@ def open_for_daemon(path: Path, ballast: Ballast) -> sqlite3.Connection:
     """Open a journal and hold what an earlier process left open.
 
     On a full disk it is done in the room of the ballast. Raises JournalFull when that is
-    not enough, JournalVersionError.
+    not enough, JournalFailed, JournalVersionError.
     """
     try:
         return _open(path)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-            raise
-    ballast.release()
-    try:
+    except JournalFull:
+        ballast.release()
         return _open(path)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-            raise
-        raise JournalFull from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = schema.open_writer(path)
     try:
+        db = schema.open_writer(path)
         db.execute(_HOLD_UNFINISHED, {"span": SPAN})
-    except sqlite3.OperationalError:
-        db.close()
-        raise
+    except sqlite3.OperationalError as error:
+        raise from_sqlite(error) from error
     return db

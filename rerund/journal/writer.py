@@ -30,7 +30,7 @@ _PROBE = (
 )
 _BATCH = 256
 _HAND_OUT = 100
-_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_CHECKPOINT_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from protocols.astm.frame import encode
-from rerund.journal.errors import JournalClosed, JournalLockedError
+from rerund.journal.errors import JournalClosed, JournalFull, JournalLockedError
 from rerund.journal.journal import Journal
 from rerund.journal.rows import Mark, ReceivedEntry
 from rerund.rerun.model import OpenRerun
@@ -301,3 +301,106 @@ async def test_files_belong_to_their_owner_alone(desk):
         modes = {path.name: path.stat().st_mode & 0o777 for path in desk.path.parent.iterdir()}
     assert set(modes) >= {"journal.db", "journal.db-wal", "journal.lock", "journal.ballast"}
     assert set(modes.values()) == {0o600}
+
+
+async def test_what_comes_in_waits_behind_a_backlog_and_commits_do_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("rerund.journal.writer._HAND_OUT", 1)
+    async with Desk(tmp_path) as desk:
+        old = [await desk.message(H, b"%d\r" % n, L) for n in range(20)]
+    async with Desk(tmp_path) as desk:
+        new = await desk.message(H, L)
+        assert len(desk.received) < 20
+        await until(lambda: len(desk.received) == 21)
+    assert [entry.entry_id for entry in desk.received] == [*old, new]
+    assert desk.received[-1].text == H + L
+
+
+async def test_a_frame_that_could_not_be_stored_may_be_appended_again(desk, monkeypatch):
+    monkeypatch.setattr("rerund.journal.writer.PROBE_SECONDS", 0.001)
+    async with desk:
+        entry = desk.begin()
+        assert await desk.frame(entry, H) is None
+        await desk.flush()
+        db = desk.journal._writer._db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        big = b"C|1|" + b"x" * 60_000 + b"\r"
+        answer = desk.frame(entry, big, 2)
+        desk.journal.complete_entry(entry, H + big)
+        assert isinstance(await answer, JournalFull)
+        assert not desk.journal.accepting
+        db.execute("PRAGMA max_page_count = 1000000")
+        await until(lambda: desk.journal.accepting)
+        answer = desk.frame(entry, big, 2)
+        desk.journal.complete_entry(entry, H + big)
+        assert await answer is None
+        await until(lambda: desk.received)
+        assert desk.accepting == [False, True]
+    assert desk.received == [ReceivedEntry(entry, "42", AT, H + big)]
+
+
+@pytest.mark.conformance(45)
+async def test_an_entry_ended_while_its_last_frame_failed_is_held(desk, monkeypatch):
+    monkeypatch.setattr("rerund.journal.writer.PROBE_SECONDS", 0.001)
+    async with desk:
+        entry = desk.begin()
+        assert await desk.frame(entry, H) is None
+        db = desk.journal._writer._db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        big = b"C|1|" + b"x" * 60_000 + b"\r"
+        answer = desk.frame(entry, big, 2)
+        await asyncio.sleep(0)  # the frame is on its way, and EOT arrives
+        desk.journal.complete_entry(entry, H + big, no_terminator=True)
+        assert isinstance(await answer, JournalFull)
+        db.execute("PRAGMA max_page_count = 1000000")
+        await until(lambda: desk.journal.accepting)
+        await desk.flush()
+        with desk.read() as reader:
+            assert reader.entry(entry).state == "held"
+            assert reader.entry(entry).reason == "incomplete"
+            assert reader.text(entry) == H
+    assert desk.received == []
+
+
+@pytest.mark.conformance(168)
+async def test_decisions_made_while_the_disk_is_full_are_kept_and_stored_later(desk, monkeypatch):
+    monkeypatch.setattr("rerund.journal.writer.PROBE_SECONDS", 0.001)
+    async with desk:
+        entry = await desk.message(H, L)
+        db = desk.journal._writer._db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        stored = asyncio.ensure_future(desk.decide(entry, payload(body=b"x" * 60_000)))
+        await until(lambda: not desk.journal.accepting)
+        assert not stored.done()
+        db.execute("PRAGMA max_page_count = 1000000")
+        await stored
+        await until(lambda: desk.journal.accepting)
+        with desk.read() as reader:
+            assert len(reader.payloads(entry)) == 1
+
+
+@pytest.mark.conformance(170)
+async def test_the_order_of_entries_is_that_of_arrival_whatever_the_clock_says(tmp_path):
+    hours = ["2024-05-20T12:00:00.000Z", "2024-05-20T11:00:00.000Z", "2024-05-20T13:00:00.000Z"]
+    async with Desk(tmp_path) as desk:
+        entries = [await desk.message(H, L, at=at) for at in hours]
+    async with Desk(tmp_path) as desk:
+        await until(lambda: len(desk.received) == 3)
+        assert [entry.entry_id for entry in desk.received] == entries == sorted(entries)
+        for entry in entries:
+            await desk.decide(entry, payload(body=b"%d" % entry))
+        with desk.read() as reader:
+            bodies = [p.body for p in reader.undelivered("pending", 9)]
+    assert bodies == [b"%d" % entry for entry in entries]
+
+
+@pytest.mark.conformance(169)
+async def test_what_cannot_be_understood_is_held_and_keeps_nothing_else_waiting(desk):
+    async with desk:
+        poison = await desk.message(b"\xff\xfe garbage\r")
+        await desk.decide(poison, state="held")
+        entry = await desk.message(H, L)
+        await desk.decide(entry, payload())
+        with desk.read() as reader:
+            assert reader.entry(poison).state == "held"
+            assert reader.text(poison) == b"\xff\xfe garbage\r"
+            assert [p.entry_id for p in reader.undelivered("pending", 9)] == [entry]
