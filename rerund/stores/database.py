@@ -5,6 +5,7 @@ reads first and fails to write later when another process was faster, however lo
 timeout. So the daemon and the command line write to one file side by side.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -16,10 +17,25 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL
 
 from rerund.stores.failures import translated
+from rerund.stores.ports import StoreUnavailable
 from rerund.stores.types import UnixNow
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another one to end before the store counts as unavailable."""
+
+
+def _make_private(path: Path) -> None:
+    """Make a file that is not there readable for its owner alone: it will name patients.
+
+    One that is there is not touched: closing any descriptor of it would drop the locks that
+    SQLite holds on it in this process.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnavailable(path.name, error.strerror or "") from error
 
 
 def sqlite_url(path: Path) -> str:
@@ -34,6 +50,7 @@ class Database:
         self.name = name
         self._path = path
         self._busy_timeout = busy_timeout
+        _make_private(path)
         self._engine = _engine(sqlite_url(path), busy_timeout)
         self._reading = self._engine.execution_options(begin="BEGIN")
         self.dialect = self._engine.dialect.name

@@ -165,3 +165,14 @@ def test_processes_that_make_one_file_at_once_write_side_by_side(tmp_path):
     rows = sqlite3.connect(path).execute("SELECT lab_report_id FROM lab_report_relation")
     assert sorted(number for (number,) in rows) == list(range(1, 81))
     rows.connection.close()
+
+
+def test_a_new_file_is_readable_for_its_owner_alone(tmp_path):
+    database = Database(tmp_path / "private.db", "store")
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE patient (name TEXT)")
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("private.db*")}
+    database.close()
+
+    assert set(modes.values()) == {0o600}, modes
