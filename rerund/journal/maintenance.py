@@ -18,7 +18,10 @@ from rerund.journal.rows import PayloadRow
 
 @contextmanager
 def _changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Run one transaction. Raises JournalMissingError, JournalVersionError, JournalFull, JournalFailed."""
+    """Run one transaction.
+
+    Raises JournalMissingError, JournalVersionError, JournalFull, JournalFailed.
+    """
     if not path.exists():
         raise JournalMissingError(path)
     db = schema.open_editor(path)
