@@ -10,14 +10,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL
 
 from rerund.stores.failures import translated
-from rerund.stores.ports import StoreUnavailable
 from rerund.stores.types import UnixNow
 
 BUSY_TIMEOUT = 10.0
@@ -30,12 +29,8 @@ def _make_private(path: Path) -> None:
     One that is there is not touched: closing any descriptor of it would drop the locks that
     SQLite holds on it in this process.
     """
-    try:
+    with suppress(OSError):  # it exists, or opening it as a database will tell why not
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StoreUnavailable(path.name, error.strerror or "") from error
 
 
 def sqlite_url(path: Path) -> str:
@@ -53,7 +48,7 @@ class Database:
         _make_private(path)
         self._engine = _engine(sqlite_url(path), busy_timeout)
         self._reading = self._engine.execution_options(begin="BEGIN")
-        self.dialect = self._engine.dialect.name
+        self.dialect = self._engine.dialect
         self._watch: sqlite3.Connection | None = None
         self._watching = threading.Lock()
 
@@ -108,7 +103,12 @@ def _engine(url: str, busy_timeout: float) -> Engine:
         _prepare(connection, busy_timeout)
 
     # hide_parameters: an error shown anywhere must not quote patient data.
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_timeout})
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_timeout=busy_timeout,
+        connect_args={"timeout": busy_timeout},
+    )
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin)
     return engine
