@@ -47,7 +47,7 @@ def translated(store: str) -> Iterator[None]:
         raise StoreUnavailable(store, type(error).__name__) from None
     except sqlite3.Error as error:  # from a connection that is not SQLAlchemy's
         raise StoreUnavailable(store, error.sqlite_errorname) from None
-    except (OverflowError, UnicodeError) as error:
+    except (OverflowError, ValueError) as error:  # a value that does not fit its column
         raise StoreRejected(store, type(error).__name__) from None
 
 

@@ -3,14 +3,25 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Update, bindparam, insert, update
+from sqlalchemy import Connection, Dialect, Table, Update, bindparam, insert, update
 
-from rerund.rerun.records import NO_REPORT, LedgerRow, ReportUpdate, Transaction
+from rerund.rerun.records import (
+    NO_REPORT,
+    ActivityRow,
+    EventRow,
+    LedgerRow,
+    ReportUpdate,
+    ReportValue,
+    Transaction,
+    WaitingRow,
+)
 from rerund.stores.ports import StaleReport
+from rerund.stores.prepared import Prepared, fields
 from rerund.stores.report_queries import OF_THE_REPORT
-from rerund.stores.rows import as_row, upsert
+from rerund.stores.rows import upsert
 from rerund.stores.schema import (
     activity_log,
+    device_payload,
     device_results,
     lab_report_relation,
     report_values,
@@ -35,6 +46,9 @@ _COMPARE_AND_SET = (
     .values({name: bindparam(name) for name in _NEW})
 )
 
+_LEDGER = {**fields(LedgerRow, ["row_id", "origin"]), "payload_id": "origin.payload_id"}
+_PAYLOAD = {"lab_id": "lab_id", "payload_id": "origin.payload_id", "origin": "origin"}
+
 # A row may be rewritten where it is, or get its place. One that another daemon has
 # placed meanwhile is left alone.
 _REWRITE: Update = (
@@ -43,50 +57,54 @@ _REWRITE: Update = (
         device_results.c.row_id == bindparam("guard_row_id"),
         device_results.c.lab_report_id.in_([NO_REPORT, bindparam("guard_lab_report_id")]),
     )
-    .values({name: bindparam(name) for name in LedgerRow.__struct_fields__ if name != "row_id"})
+    .values({name: bindparam(name) for name in _LEDGER})
 )
 
 
 class Commit:
     """Writes transactions in the dialect of one database."""
 
-    def __init__(self, dialect: str):
-        self._put_value = upsert(report_values, dialect)
-        self._put_waiting = upsert(waiting_list, dialect)
+    def __init__(self, dialect: Dialect):
+        def put(table: Table, sources: dict[str, str]) -> Prepared:
+            return Prepared(upsert(table, dialect.name), sources, dialect)
+
+        def add(table: Table, sources: dict[str, str]) -> Prepared:
+            return Prepared(insert(table), sources, dialect)
+
+        self._put_payloads = put(device_payload, _PAYLOAD)
+        self._put_values = put(report_values, fields(ReportValue))
+        self._put_waiting = put(waiting_list, fields(WaitingRow, OF_THE_REPORT))
+        self._add_events = add(rerun_event, fields(EventRow))
+        self._add_results = add(device_results, _LEDGER)
+        self._add_activity = add(activity_log, fields(ActivityRow))
 
     def __call__(self, connection: Connection, transaction: Transaction) -> None:
         """Write everything. Raises StaleReport or DuplicateKey; the caller takes it all back."""
-        self._set_reports(connection, transaction.reports)
-        self._insert(connection, rerun_event, transaction.events)
+        _set_reports(connection, transaction.reports)
+        self._add_events(connection, transaction.events)
         self._write_ledger(connection, transaction.ledger)
-        if transaction.values:
-            connection.execute(self._put_value, [as_row(row) for row in transaction.values])
-        if transaction.waiting:
-            rows = [as_row(row, OF_THE_REPORT) for row in transaction.waiting]
-            connection.execute(self._put_waiting, rows)
-        self._insert(connection, activity_log, transaction.activity)
-
-    def _set_reports(self, connection: Connection, reports: list[ReportUpdate]) -> None:
-        if not reports:
-            return
-        # In one order everywhere, so that two daemons never wait for each other's rows.
-        ordered = sorted(reports, key=lambda report: (report.lab_id, report.lab_report_id))
-        written = connection.execute(_COMPARE_AND_SET, [_compared(report) for report in ordered])
-        if written.rowcount != len(reports):
-            only = reports[0].lab_report_id if len(reports) == 1 else None
-            raise StaleReport(reports[0].lab_id, only)
+        self._put_values(connection, transaction.values)
+        self._put_waiting(connection, transaction.waiting)
+        self._add_activity(connection, transaction.activity)
 
     def _write_ledger(self, connection: Connection, ledger: list[LedgerRow]) -> None:
+        payloads = {(row.lab_id, row.origin.payload_id): row for row in ledger}
+        self._put_payloads(connection, list(payloads.values()))
         old = [_rewritten(row) for row in ledger if row.row_id is not None]
         if old and connection.execute(_REWRITE, old).rowcount != len(old):
             raise StaleReport(ledger[0].lab_id)
-        new = [as_row(row, ["row_id"]) for row in ledger if row.row_id is None]
-        if new:
-            connection.execute(insert(device_results), new)
+        self._add_results(connection, [row for row in ledger if row.row_id is None])
 
-    def _insert(self, connection: Connection, table: Any, rows: Any) -> None:
-        if rows:
-            connection.execute(insert(table), [as_row(row) for row in rows])
+
+def _set_reports(connection: Connection, reports: list[ReportUpdate]) -> None:
+    if not reports:
+        return
+    # In one order everywhere, so that two daemons never wait for each other's rows.
+    ordered = sorted(reports, key=lambda report: (report.lab_id, report.lab_report_id))
+    written = connection.execute(_COMPARE_AND_SET, [_compared(report) for report in ordered])
+    if written.rowcount != len(reports):
+        only = reports[0].lab_report_id if len(reports) == 1 else None
+        raise StaleReport(reports[0].lab_id, only)
 
 
 def _compared(report: ReportUpdate) -> dict[str, Any]:
@@ -96,5 +114,6 @@ def _compared(report: ReportUpdate) -> dict[str, Any]:
 
 
 def _rewritten(row: LedgerRow) -> dict[str, Any]:
-    fields = as_row(row, ["row_id"])
-    return {**fields, "guard_row_id": row.row_id, "guard_lab_report_id": row.lab_report_id}
+    values = {name: getattr(row, name) for name in _LEDGER if name != "payload_id"}
+    guards = {"guard_row_id": row.row_id, "guard_lab_report_id": row.lab_report_id}
+    return {**values, "payload_id": row.origin.payload_id, **guards}

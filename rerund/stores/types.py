@@ -15,6 +15,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
+from drivers.result import Result
+
 T = TypeVar("T")
 
 SERVERS = ("mysql", "mariadb")
@@ -99,6 +101,32 @@ class Json(TypeDecorator[T], Generic[T]):
         text = self.empty if value is None else value
         decoded: T | None = None if text is None else self._decode(text)
         return decoded
+
+
+class _ShortResult(Result, omit_defaults=True):
+    """A result whose JSON leaves out what is not said: half the length."""
+
+
+class StoredResult(TypeDecorator[Result]):
+    """A result as JSON text, without the members that have their default."""
+
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value: Result | None, dialect: Dialect) -> str | None:
+        """The result as JSON text."""
+        del dialect
+        if value is None:
+            return None
+        return msgspec.json.encode(_ShortResult(*msgspec.structs.astuple(value))).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Result | None:
+        """The result that the text says."""
+        del dialect
+        return None if value is None else _decode_result(value)
+
+
+_decode_result = msgspec.json.Decoder(Result).decode
 
 
 class _Now(FunctionElement[str]):

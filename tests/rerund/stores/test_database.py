@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import insert, text
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from rerund.stores.database import Database
-from rerund.stores.failures import DuplicateKey
+from rerund.stores.failures import DuplicateKey, translated
 from rerund.stores.ports import StoreRejected, StoreUnavailable
 from rerund.stores.rows import as_row
 from rerund.stores.schema import lab_report_relation
@@ -113,6 +115,39 @@ def test_a_duplicate_key_is_told_apart(prepared):
         connection.execute(insert(lab_report_relation), ROW)
     with pytest.raises(DuplicateKey), prepared.write() as connection:
         connection.execute(insert(lab_report_relation), ROW)
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (DataError(None, None, Exception(1406, "Data too long: 'Doe'")), "refused the rows: 1406"),
+        (IntegrityError(None, None, Exception(1048, "null: 'Doe'")), "refused the rows: 1048"),
+        (OperationalError(None, None, Exception(2006, "gone: 'Doe'")), "not available: 2006"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_of_a_server_are_told_by_number(raised, said):
+    with (
+        pytest.raises((StoreRejected, StoreUnavailable), match=f"store .*{said}$"),
+        translated("store"),
+    ):
+        raise raised
+
+
+def test_a_duplicate_key_of_a_server_is_told_apart():
+    duplicate = IntegrityError(None, None, Exception(1062, "Duplicate entry 'Doe'"))
+    with pytest.raises(DuplicateKey), translated("store"):
+        raise duplicate
+
+
+def test_more_readers_than_connections_are_told_to_come_again(prepared):
+    def read_all_at_once():
+        with ExitStack() as readers:
+            for _ in range(100):
+                readers.enter_context(prepared.read())
+
+    with pytest.raises(StoreUnavailable, match="TimeoutError"):
+        read_all_at_once()
 
 
 def test_a_mistake_of_ours_is_not_hidden(prepared):

@@ -4,8 +4,17 @@ import pytest
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateColumn
 
+from drivers.result import Result
 from rerund.stores.schema import device_results, report_format
-from rerund.stores.types import Instant, Json, RunTime, instant_to_column, whole_instant
+from rerund.stores.types import (
+    Instant,
+    Json,
+    RunTime,
+    StoredResult,
+    instant_to_column,
+    whole_instant,
+)
+from tests.rerund.stores.made import result
 
 SQLITE = sqlite.dialect()
 STAMP = "CURRENT_TIMESTAMP(6)"
@@ -39,7 +48,7 @@ def test_an_instant_is_read_as_iso_8601(column, instant, run_time):
     assert RunTime().process_result_value(column, SQLITE) == (run_time or instant)
 
 
-@pytest.mark.parametrize("kind", [Instant(), RunTime(), Json(list[int])])
+@pytest.mark.parametrize("kind", [Instant(), RunTime(), Json(list[int]), StoredResult()])
 def test_null_stays_null(kind):
     assert kind.process_bind_param(None, SQLITE) is None
     assert kind.process_result_value(None, SQLITE) is None
@@ -71,3 +80,12 @@ def test_json_of_another_shape_is_an_error():
 )
 def test_columns_in_the_words_of_a_server(column, said):
     assert str(CreateColumn(column).compile(dialect=mysql.dialect())) == said
+
+
+def test_a_result_is_kept_without_what_it_does_not_say():
+    plain = Result(result_id="j-1-1-1", test_code="WBC", value="12.5")
+    text = StoredResult().process_bind_param(plain, SQLITE)
+    assert text == '{"result_id":"j-1-1-1","test_code":"WBC","value":"12.5"}'
+    for kept in (plain, result()):
+        text = StoredResult().process_bind_param(kept, SQLITE)
+        assert StoredResult().process_result_value(text, SQLITE) == kept

@@ -13,6 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from rerund.stores import migrate
 from rerund.stores.database import Database
 from rerund.stores.embedded import open_embedded
+from rerund.stores.ports import StoreUnavailable
 from rerund.stores.rows import upsert
 from rerund.stores.schema import SCHEMA_VERSION, metadata, report_values
 from rerund.stores.versions import StoreVersionError, prepare
@@ -90,7 +91,7 @@ def test_an_upgrade_that_fails_leaves_nothing(database):
     with database.write() as connection:
         connection.exec_driver_sql("CREATE TABLE waiting_list (mine TEXT)")
     before = schema(database)
-    with pytest.raises(Exception, match="SQLITE_ERROR"):
+    with pytest.raises(StoreUnavailable, match="SQLITE_ERROR"):
         migrate.upgrade(database)
     assert schema(database) == before
 
@@ -101,7 +102,9 @@ def test_a_start_does_not_import_alembic():
     assert found.stdout == "False\n"
 
 
-@pytest.mark.parametrize("dialect", [MySQLDialect_pymysql(), MariaDBDialect()], ids=str)
+@pytest.mark.parametrize(
+    "dialect", [MySQLDialect_pymysql(), MariaDBDialect()], ids=["mysql", "mariadb"]
+)
 def test_the_tables_are_said_in_the_words_of_a_server(dialect):
     for table in metadata.sorted_tables:
         made = str(CreateTable(table).compile(dialect=dialect))

@@ -26,6 +26,7 @@ def upgrade() -> None:
     _activity_log()
     _device()
     _device_format_mapping()
+    _device_payload()
     _device_results()
     _lab_report_relation()
     _report_format()
@@ -85,6 +86,17 @@ def _device_format_mapping() -> None:
     )
 
 
+def _device_payload() -> None:
+    op.create_table(
+        "device_payload",
+        sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("payload_id", sa.String(64), nullable=False),
+        sa.Column("origin", LongText, nullable=False),
+        sa.PrimaryKeyConstraint("lab_id", "payload_id"),
+        **OPTIONS,
+    )
+
+
 def _device_results() -> None:
     op.create_table(
         "device_results",
@@ -110,7 +122,7 @@ def _device_results() -> None:
         sa.Column("value", LongText, nullable=False),
         sa.Column("units", sa.String(64), nullable=True),
         sa.Column("result", LongText, nullable=False),
-        sa.Column("origin", LongText, nullable=False),
+        sa.Column("payload_id", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("row_id"),
         sa.UniqueConstraint("lab_id", "result_id", "lab_report_id", "index", name="uq_result"),
         **OPTIONS,
