@@ -84,7 +84,8 @@ class RelationalReportStore:
 
     def reports_of_samples(self, lab_id: int, sample_ids: Collection[str]) -> list[ReportRow]:
         """Every report of these samples, whatever its age."""
-        return self._of_keys(queries.REPORTS_OF_SAMPLES, lab_id, sample_ids)
+        rows = self._of_keys(queries.REPORTS_OF_SAMPLES, lab_id, sample_ids)
+        return sorted(rows, key=lambda row: row.lab_report_id)
 
     def unchecked_reports(self, lab_id: int, limit: int) -> list[ReportRow]:
         """Up to `limit` reports with `results_checked` False, oldest registration first."""
@@ -96,11 +97,14 @@ class RelationalReportStore:
 
     def waiting_rows(self, lab_id: int, lab_report_ids: Collection[int]) -> list[WaitingRow]:
         """All waiting-list rows of these reports, original orders and closed ones too."""
-        return self._of_keys(queries.WAITING_ROWS, lab_id, lab_report_ids)
+        return sorted(self._of_keys(queries.WAITING_ROWS, lab_id, lab_report_ids), key=_waiting_key)
 
     def waiting_copy(self, lab_id: int, closed_since: str) -> list[WaitingRow]:
         """The rerun rows (`rerun_number` > 0) of a lab that are open or closed since then."""
-        return self._all(queries.WAITING_COPY, lab_id=lab_id, since=closed_since)
+        with self._database.read() as connection:
+            rows = queries.WAITING_OPEN.all(connection, lab_id=lab_id)
+            rows += queries.WAITING_CLOSED_SINCE.all(connection, lab_id=lab_id, since=closed_since)
+        return sorted(rows, key=_waiting_key)
 
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
         """The events of these reports with `applied_at` null, by report and version."""
@@ -189,6 +193,10 @@ class RelationalReportStore:
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
+
+
+def _waiting_key(row: WaitingRow) -> tuple[int, int, str]:
+    return row.lab_report_id, row.rerun_number, row.device_id
 
 
 def _lab_of(transaction: Transaction) -> int:

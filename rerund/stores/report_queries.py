@@ -1,8 +1,8 @@
 """What the report store is asked, each statement built once."""
 
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, select
 
 from rerund.rerun.records import (
     OPEN_WAITING,
@@ -12,6 +12,7 @@ from rerund.rerun.records import (
     ReportRow,
     ReportValue,
     WaitingRow,
+    WaitingStatus,
 )
 from rerund.stores.rows import Query, field_columns
 from rerund.stores.schema import (
@@ -43,9 +44,9 @@ REPORTS = Query(
     ReportRow,
     _of_lab(lab_report_relation, _reports, _r.lab_report_id.in_(_KEYS)).order_by(_r.lab_report_id),
 )
+# Unordered: to save the sorting of a few rows SQLite would read every report of the lab.
 REPORTS_OF_SAMPLES = Query(
-    ReportRow,
-    _of_lab(lab_report_relation, _reports, _r.sample_id.in_(_KEYS)).order_by(_r.lab_report_id),
+    ReportRow, _of_lab(lab_report_relation, _reports, _r.sample_id.in_(_KEYS))
 )
 UNCHECKED_REPORTS = Query(
     ReportRow,
@@ -63,6 +64,7 @@ REPORT_VALUES = Query(
 )
 
 _w = waiting_list.c
+_CLOSED_WAITING = [status for status in get_args(WaitingStatus) if status not in OPEN_WAITING]
 OF_THE_REPORT = ("sample_id", "report_format_id")
 """Fields of a waiting row that are columns of its report."""
 
@@ -77,12 +79,13 @@ _waiting = (
         and_(_w.lab_id == _r.lab_id, _w.lab_report_id == _r.lab_report_id),
     )
     .where(_w.lab_id == _LAB)
-    .order_by(_w.lab_report_id, _w.rerun_number, _w.device_id)
 )
 WAITING_ROWS = Query(WaitingRow, _waiting.where(_w.lab_report_id.in_(_KEYS)))
-WAITING_COPY = Query(
+# Two questions, each a range of the index; in one, SQLite would read all that ever was.
+WAITING_OPEN = Query(WaitingRow, _waiting.where(_w.rerun_number > 0, _w.status.in_(OPEN_WAITING)))
+WAITING_CLOSED_SINCE = Query(
     WaitingRow,
-    _waiting.where(_w.rerun_number > 0, or_(_w.status.in_(OPEN_WAITING), _w.updated_at >= _SINCE)),
+    _waiting.where(_w.rerun_number > 0, _w.status.in_(_CLOSED_WAITING), _w.updated_at >= _SINCE),
 )
 
 _e = rerun_event.c
@@ -130,6 +133,22 @@ LEDGER_OF_DEVICE = _ledger_by(_d.device_id == bindparam("device_id"), _d.receive
 LEDGER_OF_REPORTS = _ledger_by(_d.lab_report_id.in_(_KEYS))
 
 _m = device_format_mapping.c
+_a_report_could_take_it = (
+    select(1)
+    .select_from(lab_report_relation)
+    .join(
+        device_format_mapping,
+        and_(_m.lab_id == _r.lab_id, _m.report_format_id == _r.report_format_id),
+    )
+    .where(
+        _r.lab_id == _d.lab_id,
+        _r.sample_id == _d.sample_id,
+        _m.device_id == _d.device_id,
+        _m.test_code == _d.test_code,
+    )
+    .correlate(device_results)
+    .exists()
+)
 MATCHABLE_SAMPLES = (
     _of_lab(
         device_results,
@@ -137,20 +156,7 @@ MATCHABLE_SAMPLES = (
         _d.outcome == "unmatched",
         _d.sample_id > bindparam("after"),
         _d.received_at >= _SINCE,
-    )
-    .join_from(
-        device_results,
-        lab_report_relation,
-        and_(_r.lab_id == _d.lab_id, _r.sample_id == _d.sample_id),
-    )
-    .join(
-        device_format_mapping,
-        and_(
-            _m.lab_id == _d.lab_id,
-            _m.device_id == _d.device_id,
-            _m.test_code == _d.test_code,
-            _m.report_format_id == _r.report_format_id,
-        ),
+        _a_report_could_take_it,
     )
     .distinct()
     .order_by(_d.sample_id)

@@ -110,6 +110,12 @@ report_format_parameter = Table(
     **TABLE_OPTIONS,
 )
 
+Index(
+    "ix_parameter_updated",
+    report_format_parameter.c.lab_id,
+    report_format_parameter.c.updated_at,
+)
+
 # The lease columns change all the time and say nothing about the lab: no updated_at by itself.
 device = Table(
     "device",
@@ -137,6 +143,8 @@ device_format_mapping = Table(
     Column("updated_at", Instant, nullable=False, server_default=now_on_change),
     **TABLE_OPTIONS,
 )
+
+Index("ix_mapping_updated", device_format_mapping.c.lab_id, device_format_mapping.c.updated_at)
 
 waiting_list = Table(
     "waiting_list",

@@ -84,6 +84,7 @@ def _device_format_mapping() -> None:
         sa.PrimaryKeyConstraint("lab_id", "device_id", "test_code", "report_format_id", "index"),
         **OPTIONS,
     )
+    op.create_index("ix_mapping_updated", "device_format_mapping", ["lab_id", "updated_at"])
 
 
 def _device_payload() -> None:
@@ -198,6 +199,7 @@ def _report_format_parameter() -> None:
         sa.PrimaryKeyConstraint("lab_id", "report_format_id", "index"),
         **OPTIONS,
     )
+    op.create_index("ix_parameter_updated", "report_format_parameter", ["lab_id", "updated_at"])
 
 
 def _report_values() -> None:
