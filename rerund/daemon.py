@@ -32,7 +32,7 @@ EXIT_IO_ERROR = 74
 BOUND_TIMEOUT = 2.0
 """Seconds that being ready waits for addresses that are in use; they are tried for ever."""
 
-SWITCH_INTERVAL = 0.001
+SWITCH_INTERVAL = 0.0002
 """Seconds a thread may keep the interpreter from the event loop (CPython's default is 5 ms)."""
 
 

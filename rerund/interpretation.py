@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
+from time import sleep
 
 import structlog
 
@@ -27,8 +28,13 @@ from rerund.waiting_list import WaitingList
 
 log = structlog.get_logger(__name__)
 
-IN_MEMORY = 1000
-"""Entries whose text waits in memory; that of later ones is read from the journal again."""
+IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of texts that wait in memory; those of later entries are read from the journal again."""
+
+YIELD_SECONDS = 0.00005
+"""How long an entry makes way for the wire: threads that wait for the interpreter get it at
+once when this one sleeps, and only after the switch interval when it does not.
+"""
 
 
 Earlier = tuple[str, Sequence[tuple[str, KnownRun]]]
@@ -65,6 +71,7 @@ class Interpretation:
         self._histories: dict[str, InstrumentHistory] = {}
         self._settled_cut: dict[str, int] = {}
         self._uncommitted = 0
+        self._bytes_put = self._bytes_seen = self._bytes_taken = 0
         self._committed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="interpretation", daemon=True)
@@ -75,8 +82,9 @@ class Interpretation:
 
     def put(self, entry: ReceivedEntry) -> None:
         """Decide an entry when those before it are decided."""
-        if self._queue.qsize() >= IN_MEMORY:
+        if self._bytes_put - self._bytes_taken > IN_MEMORY:
             entry = replace(entry, text=b"")
+        self._bytes_put += len(entry.text)
         self._queue.put(entry)
 
     def learn(self, device_id: str, runs: Sequence[tuple[str, KnownRun]]) -> None:
@@ -99,9 +107,17 @@ class Interpretation:
             while not self._stopping:
                 match self._queue.get():
                     case ReceivedEntry() as entry:
+                        self._make_way()
                         self._take(entry)
+                        self._bytes_taken += len(entry.text)
                     case (device_id, runs):
                         self._history(device_id).complete_with(runs)
+
+    def _make_way(self) -> None:
+        """Let the wire go first while messages keep coming."""
+        if self._bytes_put != self._bytes_seen:
+            self._bytes_seen = self._bytes_put
+            sleep(YIELD_SECONDS)
 
     def _take(self, entry: ReceivedEntry) -> None:
         decider = self._deciders.get(entry.device_id)
