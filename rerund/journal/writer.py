@@ -74,6 +74,7 @@ class Writer:
         self._backlog: deque[int] = deque()
         self._pruners: list[Pruner] = []
         self._full = full
+        self._doubted = False
         self._stopping = False
         self._ended: JournalError | None = None
         self._version = -1
@@ -169,6 +170,7 @@ class Writer:
         batch.write(self._db)
         self._db.execute("COMMIT")
         batch.settle()
+        self._doubted = False
         self._unchecked += batch.size
         self._post(Report(done=operations, received=self._in_turn(batch.received)))
 
@@ -199,9 +201,13 @@ class Writer:
         code = error.sqlite_errorcode
         if code & 0xFF == sqlite3.SQLITE_FULL:
             return True
-        if code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE):
-            return has_no_room(self._path.parent)
-        return False
+        if code not in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE):
+            return False
+        if has_no_room(self._path.parent):
+            return True
+        # While it is full, room may come between the failure and this look: once, no more.
+        doubtful, self._doubted = self._full and not self._doubted, True
+        return doubtful
 
     def _run_full(self) -> None:
         if self._db.in_transaction:
