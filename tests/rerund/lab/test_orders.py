@@ -29,3 +29,23 @@ def test_an_unknown_format_is_refused_and_the_known_ones_named(opened, lab_id, k
     with pytest.raises(UnknownFormat, match=known):
         add_order(lab_id, order, opened.stores.reports, opened.lab)
     assert opened.lab.orders(lab_id) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"registered_at": "2026-05-20T09:00:00"}, "registered_at: .*timezone"),
+        ({"registered_at": "yesterday"}, "registered_at: "),
+        ({"birth_date": "1.2.1980"}, "birth_date: "),
+        ({"sex": "female"}, "sex: "),
+        ({"sample_id": ""}, "sample: "),
+        ({"lab_report_id": 0}, "id: "),
+    ],
+    ids=["no zone", "no time", "no date", "no letter", "no sample", "no number"],
+)
+def test_what_no_lab_file_may_say_no_order_may(opened, fields, said):
+    opened.lab.write(LAB_DATA)
+    order = Order(**{"sample_id": "S1", "report_format_id": 1, **fields})
+    with pytest.raises(ValueError, match=said):
+        add_order(1, order, opened.stores.reports, opened.lab)
+    assert opened.lab.orders(1) == []
