@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerund.journal.reader import JournalReader
-from tests.faults.checks import problems
+from tests.faults.checks import all_delivered, problems
 from tests.faults.instruments import Instrument
 from tests.faults.running import RunningDaemon, write_config
 
@@ -19,8 +18,6 @@ LONGEST_START = 0.6
 
 KILLED_AT_START = 0.2
 """How many of the kills come while the daemon starts."""
-
-_UNSETTLED = ("entry_open", "entry_received", "payload_pending")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Campaign:
             daemon = await self._start()
             await daemon.logs("ready")
             enough.set()
-        await self._all_delivered()
+        await all_delivered(self._state_dir)
         code = await daemon.terminate()
         wrong = [] if code == 0 else [f"the daemon ended with {code}"]
         instruments = list(self._instruments.values())
@@ -90,11 +87,3 @@ class Campaign:
         # Another instrument's line may get the port at the next start.
         for instrument in self._instruments.values():
             instrument.wait()
-
-    async def _all_delivered(self) -> None:
-        with JournalReader(self._state_dir / "journal.db") as reader:
-            while True:
-                backlog = reader.backlog()
-                if not any(backlog[name] for name in _UNSETTLED):
-                    return
-                await asyncio.sleep(0.1)

@@ -1,5 +1,6 @@
 """What has to be true of the files of a daemon, whatever happened to it."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,15 @@ from tests.faults.instruments import Instrument, RunValues, run_values
 
 LAB = 1
 
+_UNSETTLED = ("entry_open", "entry_received", "payload_pending")
 _SETTLED = ("interpreted", "retransmission", "superseded")
+
+
+async def all_delivered(state_dir: Path) -> None:
+    """Wait until a running daemon has decided and delivered everything it received."""
+    with JournalReader(state_dir / "journal.db") as reader:
+        while any(reader.backlog()[name] for name in _UNSETTLED):
+            await asyncio.sleep(0.1)
 
 
 def problems(state_dir: Path, instruments: Sequence[Instrument]) -> list[str]:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,8 +14,9 @@ CONFIG = """
 state_dir = "{state_dir}"
 timezone = "UTC"
 log_format = "json"
+stop_timeout = {stop_timeout}
 [journal]
-ballast_megabytes = {ballast_megabytes}
+ballast_megabytes = 1
 """
 INSTRUMENT = """
 [[instrument]]
@@ -27,12 +28,11 @@ link = "listen://127.0.0.1:0"
 
 
 def write_config(
-    folder: Path, names: Sequence[str], *, state_dir: Path | None = None, ballast_megabytes: int = 1
+    folder: Path, names: Iterable[str], *, state_dir: Path | None = None, stop_timeout: float = 10.0
 ) -> Path:
     """Write a configuration with instruments of these names; returns its path."""
-    state_dir = state_dir or folder / "state"
     path = folder / "rerund.toml"
-    text = CONFIG.format(state_dir=state_dir, ballast_megabytes=ballast_megabytes)
+    text = CONFIG.format(state_dir=state_dir or folder / "state", stop_timeout=stop_timeout)
     path.write_text(text + "".join(INSTRUMENT.format(name=name) for name in names))
     return path
 
@@ -54,11 +54,15 @@ class RunningDaemon:
         cls,
         config: Path,
         *,
+        inside: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         on_port: Callable[[str, int], None] = lambda name, port: None,
     ) -> Self:
-        """Start a daemon; `on_port` hears each instrument's name and port."""
-        command = (sys.executable, "-m", "rerund", "run", "-c", str(config))
+        """Start a daemon, `inside` the command of that prefix.
+
+        `on_port` hears each instrument's name and port.
+        """
+        command = (*inside, sys.executable, "-m", "rerund", "run", "-c", str(config))
         process = await asyncio.create_subprocess_exec(
             *command, stderr=PIPE, env=os.environ | dict(environment or {})
         )

@@ -39,6 +39,11 @@ class FaultyDisk:
         """Switch a fault off."""
         (self.faults / fault).unlink()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program's environment has to say for the faults to reach it."""
+        return {"LD_PRELOAD": str(self.library), "FAULTS": str(self.faults)}
+
     async def start(self, program: Path, *arguments: object) -> asyncio.subprocess.Process:
         """Start a program that talks over its standard input and output."""
         return await asyncio.create_subprocess_exec(
@@ -47,5 +52,5 @@ class FaultyDisk:
             *map(str, arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {"LD_PRELOAD": str(self.library), "FAULTS": str(self.faults)},
+            env=os.environ | self.environment,
         )
