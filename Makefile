@@ -40,7 +40,9 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.write_docs
+	$(BIN)/python docs/draw_state_machines.py
+	$(BIN)/python docs/draw_report_states.py
+	$(BIN)/python tests/conformance_report.py
 
 $(VENV)/.ready: setup.cfg constraints.txt
 	sh .ci/venv $(PYTHON) $(VENV) .

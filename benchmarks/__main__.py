@@ -35,7 +35,9 @@ def _line(measured: Row) -> str:
         target = f"≥ {measured.floor:g}"
     elif measured.ceiling is not None:
         target = f"≤ {measured.ceiling:g}"
-    verdict = "" if not target else "yes" if measured.reached else "gate" if measured.passed else "NO"
+    verdict = (
+        "" if not target else "yes" if measured.reached else "gate" if measured.passed else "NO"
+    )
     spread = f"{_number(measured.low)}–{_number(measured.high)}"
     return (
         f"| {measured.name} | {_number(measured.figure)} {measured.unit} | {spread} "

@@ -39,7 +39,10 @@ def _parsing(label: str, framed: bytes) -> Iterator[Row]:
         message.parse(text)
 
     yield row(
-        f"parse to records, {label}: times the codec of astm-2025", ratios(peer, ours), "x", floor=12
+        f"parse to records, {label}: times the codec of astm-2025",
+        ratios(peer, ours),
+        "x",
+        floor=12,
     )
     yield row(
         f"parse to records, {label}: share of a bare split's speed",

@@ -95,32 +95,44 @@ class DaemonUnderTest:
     def __init__(self, directory: Path, instruments: str, *, pinned: bool = True):
         self.directory = directory
         self.config = directory / "rerund.toml"
-        self.config.write_text(f'[daemon]\nstate_dir = "{directory}"\nlog_format = "json"\n{instruments}')
+        self.config.write_text(
+            f'[daemon]\nstate_dir = "{directory}"\nlog_format = "json"\n{instruments}'
+        )
         self._pinned = pinned
 
     def __enter__(self) -> "DaemonUnderTest":
         started = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rerund", "run", "-c", str(self.config)],
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=(lambda: _pin(0)) if self._pinned else None,
-        )
-        assert self.process.stderr is not None
+        # A file, because a pipe that nobody reads would stop the daemon one day.
+        with (self.directory / "daemon.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rerund", "run", "-c", str(self.config)],
+                stderr=log,
+                preexec_fn=(lambda: _pin(0)) if self._pinned else None,
+            )
         self.ports: list[int] = []
-        for line in self.process.stderr:
-            event = json.loads(line)
+        for event in self._events():
             if event["event"] == "listening":
                 self.ports.append(int(event["port"]))
             if event["event"] == "ready":
-                self.ready_after = time.perf_counter() - started
-                return self
-        raise RuntimeError(f"the daemon ended with {self.process.wait()} before it was ready")
+                break
+        self.ready_after = time.perf_counter() - started
+        return self
+
+    def _events(self) -> Iterator[dict[str, str]]:
+        with (self.directory / "daemon.log").open() as log:
+            rest = ""
+            while True:
+                rest += log.readline()
+                if rest.endswith("\n"):
+                    yield json.loads(rest)
+                    rest = ""
+                elif self.process.poll() is not None:
+                    raise RuntimeError(f"the daemon ended with {self.process.returncode}")
+                else:
+                    time.sleep(0.002)
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.stderr is not None
-        self.process.stderr.read()
         self.process.wait()
 
     def seconds_until_decided(self) -> float:

@@ -119,32 +119,29 @@ def _write_files(folder: Path, port: str) -> Path:
 @contextmanager
 def _daemon(config: Path) -> Iterator[int]:
     """Run a real daemon, as a user would; yields the port it listens on."""
-    command = [sys.executable, "-m", "rerund", "run", "-c", str(config)]
-    log = config.with_name("daemon.log").open("w+")
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = config.with_name("daemon.log")
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rerund", "run", "-c", str(config)], stderr=stderr
+        )
     try:
-        yield _until_ready(process)
+        yield _until_ready(process, log)
     finally:
         process.terminate()
-        assert process.stderr is not None
-        log.write(process.stderr.read())
         process.wait()
-        log.close()
 
 
-def _until_ready(process: "subprocess.Popen[str]") -> int:
-    assert process.stderr is not None
-    port = 0
-    for line in process.stderr:
-        event = json.loads(line) if line.startswith("{") else {"event": line.strip()}
-        if event["event"] == "listening":
-            port = int(event["port"])
-        if event["event"] == "ready":
-            typer.echo(
-                f"rerund is ready: an XN-1000 on TCP port {port}, an XN-550 on a serial line\n"
-            )
-            return port
-    raise DemoError(f"the daemon ended with {process.wait()}")
+def _until_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        lines = log.read_text().splitlines()
+        events = [json.loads(line) for line in lines if line.endswith("}")]
+        if any(event["event"] == "ready" for event in events):
+            (port,) = (event["port"] for event in events if event["event"] == "listening")
+            typer.echo(f"rerund is ready: an XN-1000 on TCP port {port}, an XN-550 on RS-232\n")
+            return int(port)
+        time.sleep(0.02)
+    raise DemoError(f"the daemon is not ready: {log.read_text()}")
 
 
 def _play(folder: Path, tcp: str, serial: str) -> None:
