@@ -7,7 +7,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from time import monotonic
+from pathlib import Path
+from time import monotonic, time
 
 import structlog
 
@@ -18,9 +19,12 @@ from rerund.interpretation import Interpretation
 from rerund.journal.errors import JournalError, JournalFailed
 from rerund.journal.journal import Journal
 from rerund.journal.prune import Limits
+from rerund.journal.reader import JournalReader
+from rerund.journal.rows import StoredEntry
 from rerund.link import Link
 from rerund.notify import notify, watchdog_interval
 from rerund.rear import Rear
+from rerund.rerun.instants import iso
 from rerund.transports.hub import Hub
 from rerund.transports.url import ListenUrl
 
@@ -28,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 EXIT_IO_ERROR = 74
 """EX_IOERR of sysexits(3): the journal can not commit."""
+
+OVERDUE_LOOKS = 10
+"""How often within the resume window it is looked for messages that were cut short."""
 
 BOUND_TIMEOUT = 2.0
 """Seconds that being ready waits for addresses that are in use; they are tried for ever."""
@@ -65,7 +72,8 @@ class Daemon:
         hub = Hub(links, random.Random())
         hub.start()
         await self._say_ready(hub)
-        background = [asyncio.create_task(self._prune(journal)), asyncio.create_task(_watchdog())]
+        tasks = (self._prune(journal), self._tell_overdue(), _watchdog())
+        background = [asyncio.create_task(task) for task in tasks]
         # What was made so far stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -138,6 +146,19 @@ class Daemon:
             else:
                 log.info("pruned", entries=removed)
 
+    async def _tell_overdue(self) -> None:
+        """Alert once for each message that was cut short and neither resumed nor sent again."""
+        window = self._config.file.rerun.resume_window
+        told: set[int] = set()
+        while True:
+            await asyncio.sleep(window / OVERDUE_LOOKS)
+            before = iso(time() - window)
+            for entry in await asyncio.to_thread(cut_before, self._config.journal_path, before):
+                if entry.entry_id not in told:
+                    told.add(entry.entry_id)
+                    where = {"entry_id": entry.entry_id, "instrument": entry.device_id}
+                    log.error("message_incomplete", alert=True, **where)
+
     async def _end(
         self,
         hub: Hub,
@@ -175,6 +196,13 @@ def _link(instrument: Instrument, journal: Journal) -> Link:
         journal,
         policy=instrument.section.connections,
     )
+
+
+def cut_before(journal: Path, instant: str) -> list[StoredEntry]:
+    """Return the entries that were cut short before an instant and still wait for the rest."""
+    with JournalReader(journal) as reader:
+        held = reader.entries(states=("held",))
+        return [e for e in held if e.reason == "incomplete" and e.received_at < instant]
 
 
 def _tell_line(instrument: Instrument, hub: Hub) -> None:

@@ -8,7 +8,7 @@ entry without a decision is handed out again at the next start.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from queue import SimpleQueue
 from time import sleep
 
@@ -65,11 +65,12 @@ class Interpretation:
         self._waiting = waiting
         self._complete = complete
         self._last_cut = last_cut
-        self._resume_window = timedelta(seconds=resume_window)
+        self._resume_window = resume_window
         self._on_decided = on_decided
         self._queue: SimpleQueue[ReceivedEntry | Earlier | None] = SimpleQueue()
         self._histories: dict[str, InstrumentHistory] = {}
         self._settled_cut: dict[str, int] = {}
+        self._received_at = ""
         self._uncommitted = 0
         self._bytes_put = self._bytes_seen = self._bytes_taken = 0
         self._committed = threading.Condition()
@@ -125,10 +126,11 @@ class Interpretation:
             # Left by an instrument that is no longer configured: a person decides.
             self._record(entry, Outcome(entry.entry_id, "held", "unknown_instrument"))
             return
+        self._received_at = entry.received_at
         if entry.reason == "released":
             self._forget(entry.device_id)
         text = entry.text or self._reader.text(entry.entry_id)
-        superseded, continued = self._earlier_part(entry, text, decider)
+        superseded, continued = self._earlier_part(entry, text)
         if continued is not None:
             text = joined(self._reader.text(continued), text)
         history = self._history(entry.device_id)
@@ -139,11 +141,10 @@ class Interpretation:
     def _history(self, device_id: str) -> InstrumentHistory:
         history = self._histories.get(device_id)
         if history is None:
-            window = timedelta(seconds=self._deciders[device_id].windows.history_window)
+            window = self._deciders[device_id].windows.history_window
 
             def bodies(sample_id: str) -> list[bytes]:
-                since = iso((datetime.now(UTC) - window).timestamp())
-                return self._reader.history_bodies(device_id, sample_id, since)
+                return self._reader.history_bodies(device_id, sample_id, self._since(window))
 
             history = self._histories[device_id] = InstrumentHistory(
                 bodies,
@@ -152,27 +153,27 @@ class Interpretation:
             )
         return history
 
+    def _since(self, seconds_before: float) -> str:
+        """Return the instant so long before the entry at hand arrived, even if that was long ago."""
+        return iso(datetime.fromisoformat(self._received_at).timestamp() - seconds_before)
+
     def _forget(self, device_id: str) -> None:
         """Read the history anew, from what a person changed in the journal."""
         with self._committed:
             self._committed.wait_for(lambda: not self._uncommitted or self._stopping)
         self._history(device_id).forget_all()
 
-    def _earlier_part(
-        self, entry: ReceivedEntry, text: bytes, decider: Decider
-    ) -> tuple[list[int], int | None]:
+    def _earlier_part(self, entry: ReceivedEntry, text: bytes) -> tuple[list[int], int | None]:
         """Return the entries cut short that this one begins again, and the one it resumes."""
         last_cut = self._last_cut(entry.device_id)
         if self._settled_cut.get(entry.device_id) == last_cut:
             return [], None
-        received = datetime.fromisoformat(entry.received_at)
-        since = iso((received - self._resume_window).timestamp())
         superseded: list[int] = []
-        cut = self._reader.incomplete(entry.device_id, since)
+        cut = self._reader.incomplete(entry.device_id, self._since(self._resume_window))
         for earlier in cut:
             if earlier.entry_id >= entry.entry_id:
                 continue
-            match relation(earlier.text, text, decider.profile.dialect):
+            match relation(earlier.text, text):
                 case Relation.RESUMES:
                     return superseded, earlier.entry_id
                 case Relation.BEGINS_AGAIN:

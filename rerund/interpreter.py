@@ -104,17 +104,13 @@ class Decider:
             messages = parse(text, self.profile.dialect)
             if reason := _reason_to_hold(messages):
                 return Outcome(entry_id, "held", reason)
-            # Only a transfer that was resumed leaves a message without end before another.
-            resumed = not all(message.complete for message in messages[:-1])
             said = interpret(
                 messages,
                 self.profile,
                 id_prefix=f"{self.journal_id}-{entry_id}",
                 timezone=self.timezone,
             )
-            return self.decide_interpretation(
-                entry_id, received_at, said, history, waiting, resumed=resumed
-            )
+            return self.decide_interpretation(entry_id, received_at, said, history, waiting)
         except InterpretError as error:
             return Outcome(entry_id, "held", error.code, str(error))
         except Exception as error:  # noqa: BLE001 - one entry is one task: it must not stop the next
@@ -127,8 +123,6 @@ class Decider:
         said: Interpretation,
         history: History,
         waiting: Waiting,
-        *,
-        resumed: bool = False,
     ) -> Outcome:
         """Decide what an entry says once its bytes are read; completes its results in place."""
         recorder = Recorder(history, waiting)
@@ -142,7 +136,6 @@ class Decider:
             self._repeats_previous(said.digest, received_at, recorder),
             self.windows,
             self.timezone,
-            entry_id if resumed else None,
         )
         reader = _EntryReader(source, setting, recorder, outcome)
         for ordinal, sample in enumerate(said.samples, 1):
@@ -225,6 +218,8 @@ def _reason_to_hold(messages: Sequence[Message]) -> str:
     """Return why a whole entry waits for a person, '' when it does not."""
     if any(message.termination_code in ABORTED for message in messages):
         return "aborted"
+    if not all(message.complete for message in messages[:-1]):
+        return "incomplete"
     return "" if messages else "no_message"
 
 

@@ -65,7 +65,7 @@ class EntryWriter:
         self._before = (entry, texts, len(texts), self._differs)
         texts.append(event.text)
         self._journal.append_frame(
-            entry, event.raw, event.text, partial(self._stored, event.ticket)
+            entry, event.raw, event.text, partial(self._stored, event.ticket, entry)
         )
         if event.completes_message:
             self._complete(entry)
@@ -111,10 +111,14 @@ class EntryWriter:
     def _forget(self) -> None:
         self._entry, self._texts, self._differs = None, [], False
 
-    def _stored(self, ticket: int, error: JournalError | None) -> None:
+    def _stored(self, ticket: int, entry: int, error: JournalError | None) -> None:
         if error is not None and ticket == self._ticket:
             self._entry, self._texts, length, self._differs = self._before
             del self._texts[length:]
+        elif error is not None:
+            # The transfer has ended meanwhile: the frame will not come again in this entry.
+            self._journal.hold_entry(entry, "incomplete", "its last frame could not be stored")
+            self._counters.last_cut = entry
         self._reply(ticket, error)
 
 

@@ -114,8 +114,6 @@ class _Classifier:
         setting = self.history.setting
         if same and result.run_kind == "retransmission":
             return True
-        if setting.resumed is not None and same and same[-1].entry_id == setting.resumed:
-            return True
         if result.run_at is None or not self.is_known_id:
             return setting.repeats_previous
         return any(_same_state(run, result) for run in same)

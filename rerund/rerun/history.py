@@ -39,17 +39,13 @@ class Waiting(Protocol):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What the rules need to know besides the values.
-
-    `resumed` is the entry at hand when its message goes on where a line failure cut it.
-    """
+    """What the rules need to know besides the values."""
 
     received_at: str | None = None
     complete: bool = True
     repeats_previous: bool = False
     windows: Windows = Windows()
     timezone: tzinfo = UTC
-    resumed: int | None = None
 
 
 class SampleHistory:
