@@ -258,6 +258,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.conformance(110, 111, 112)
 @pytest.mark.parametrize(("profile", "record", "query"), QUERIES)
 def test_a_query_names_samples_and_purpose(
     read: Read, profile: str, record: str, query: HostQuery

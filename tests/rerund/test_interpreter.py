@@ -88,6 +88,7 @@ def test_a_fault_of_ours_holds_the_entry_and_spares_the_next(decider):
     assert decide(decider, text(HEADER, "P|1", ORDER, RESULT, END), 2).state == "interpreted"
 
 
+@pytest.mark.conformance(114)
 def test_a_query_is_told_and_makes_no_payload(decider):
     outcome = decide(decider, text(HEADER, "Q|1|^S1||ALL||||||||O", END))
     assert [query.sample_ids for query in outcome.queries] == [("S1",)]
