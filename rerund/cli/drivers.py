@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from drivers import selftest
 from drivers.profile import Profile, ProfileError, available, load
-from rerund.cli.exits import fail_with
+from rerund.cli.exits import REFUSED, USAGE, fail, fail_with
 from rerund.cli.options import JsonOption
 from rerund.cli.tables import print_json, print_table
 
@@ -98,3 +99,61 @@ def show(
 def _looked_for(mark: object) -> str:
     equals = getattr(mark, "equals", None)
     return "= " + ", ".join(equals) if equals else f"matches {getattr(mark, 'pattern', '')}"
+
+
+@app.command("test", epilog="Example: rerund drivers test ./analyzer.toml samples/*.astm")
+def check_profiles(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A name, or a path to a profile.")
+    ] = None,
+    samples: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[SAMPLE...]", help="CASE.astm files, each with its CASE.json."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every profile there is.")] = False,
+    golden: Annotated[
+        Path | None,
+        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/*.astm."),
+    ] = None,
+    folder: FolderOption = None,
+) -> None:
+    """Check a profile, and that it reads golden samples as the JSON beside them says.
+
+    Exits 1 when a sample reads differently, 78 when a profile itself is wrong.
+    """
+    if every == (name is not None):
+        fail("either NAME or --all", USAGE)
+    names = available([folder] if folder else []) if every else [name or ""]
+    profiles = [_load(each, folder) for each in names]
+    as_said = [_reads(profile, _samples(profile, samples or [], golden)) for profile in profiles]
+    if not all(as_said):
+        raise typer.Exit(REFUSED)
+
+
+def _samples(profile: Profile, samples: list[Path], golden: Path | None) -> list[Path]:
+    found = sorted((golden / profile.name).glob("*.astm")) if golden else []
+    return [*samples, *found]
+
+
+def _reads(profile: Profile, samples: list[Path]) -> bool:
+    """Print how a profile reads its samples; False when one is read differently."""
+    failed = 0
+    for sample in samples:
+        differences = _differences(profile, sample)
+        failed += bool(differences)
+        for difference in differences:
+            typer.echo(f"{sample}: {difference}", err=True)
+    if not samples:
+        typer.echo(f"{profile.name}: valid; there is no sample to read")
+    else:
+        typer.echo(f"{profile.name}: valid; {len(samples) - failed} of {len(samples)} samples read")
+    return not failed
+
+
+def _differences(profile: Profile, sample: Path) -> list[str]:
+    try:
+        return selftest.check(profile, sample)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", USAGE)
+    except ValueError as error:
+        fail(f"{sample.with_suffix('.json')}: {error}", USAGE)
