@@ -4,19 +4,47 @@ More forgiving than a link, because nobody can be asked again: ENQ and EOT may b
 frames may end with CR, LF, both or nothing.
 """
 
+import re
 from collections.abc import Iterator
 
 from protocols.astm.boundary import Position, place
+from protocols.astm.control import ETX, RESTRICTED
 from protocols.astm.dialect import STANDARD, Dialect
-from protocols.astm.frame import Frame
+from protocols.astm.frame import Frame, checksum
 from protocols.astm.parser import Awaiting, FrameParser, Token
 from protocols.astm.simplified import SimplifiedParser
 from protocols.stream import Stream
 
+_ZERO, _ETX = ord("0"), ord(ETX)
+
+_ORDINARY = re.compile(
+    rb"\x02([0-7][^%b]*[\x03\x17])([0-9A-F]{2})\r\n" % re.escape(RESTRICTED), re.DOTALL
+)
+"""A frame that every dialect with checksums accepts, if its checksum is right."""
+
 
 def unframe(data: bytes, dialect: Dialect = STANDARD) -> list[Frame]:
     """Return every frame in `data`, the damaged ones with their reason."""
-    return [token for token in _tokens(data, dialect) if isinstance(token, Frame)]
+    frames, end = _ordinary(data, dialect)
+    if end < len(data):
+        rest = _tokens(data[end:], dialect)
+        frames += [token for token in rest if isinstance(token, Frame)]
+    return frames
+
+
+def _ordinary(data: bytes, dialect: Dialect) -> tuple[list[Frame], int]:
+    """Return the frames before the first byte that needs a closer look, and where it is."""
+    frames: list[Frame] = []
+    end = 0
+    if dialect.framing == "simplified" or dialect.checksum != "required":
+        return frames, end
+    while (found := _ORDINARY.match(data, end)) is not None:
+        raw, body, digits = found.group(0, 1, 2)
+        if checksum(body) != digits or len(raw) > dialect.max_frame:
+            break
+        frames.append(Frame(raw, body[0] - _ZERO, body[1:-1], body[-1] == _ETX))
+        end = found.end()
+    return frames, end
 
 
 def message_texts(data: bytes, dialect: Dialect = STANDARD) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 import pytest
 
-from protocols.astm.dialect import Dialect
+from protocols.astm.control import ENQ, STX
+from protocols.astm.dialect import STANDARD, Dialect
 from protocols.astm.frame import encode
 from protocols.astm.message import parse
 from protocols.astm.unframe import message_texts, unframe
@@ -86,3 +87,23 @@ def test_captures_are_read_whole(captures, name, frames, records):
     (message,) = parse(text, Dialect(header_backslash=True))
     assert len(message.records) == records
     assert message.complete
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda raw: raw, id="none"),
+        pytest.param(lambda raw: raw.replace(b"GLU", b"GLV"), id="another text"),
+        pytest.param(lambda raw: raw[:-4] + raw[-4:-2].lower() + raw[-2:], id="lower case"),
+        pytest.param(lambda raw: raw[:-1], id="no LF"),
+        pytest.param(lambda raw: b"x" + raw, id="noise before it"),
+        pytest.param(lambda raw: raw[:5] + STX + raw[5:], id="STX in its text"),
+    ],
+)
+@pytest.mark.parametrize("dialect", [STANDARD, Dialect(max_frame=30)], ids=["standard", "short"])
+def test_a_frame_is_read_alike_whatever_stands_before_it(damage, dialect):
+    frame = damage(encode(b"R|1|^^^GLU|5.0|mmol/L\r", 3))
+    ordinary = encode(b"P|1\r", 2)
+    alone = unframe(ENQ + ordinary + frame, dialect)
+
+    assert unframe(ordinary + frame, dialect) == alone
