@@ -107,3 +107,9 @@ def test_a_frame_is_read_alike_whatever_stands_before_it(damage, dialect):
     alone = unframe(ENQ + ordinary + frame, dialect)
 
     assert unframe(ordinary + frame, dialect) == alone
+
+
+def test_a_checksum_that_means_nothing_is_not_looked_at():
+    (frame,) = unframe(b"\x023L|1|N\r\x03ZZ\r\n", Dialect(checksum="ignored"))
+
+    assert (frame.text, frame.reason) == (b"L|1|N\r", None)
