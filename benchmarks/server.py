@@ -144,11 +144,16 @@ class DaemonUnderTest:
         return time.perf_counter() - started
 
     def resident_megabytes(self) -> float:
-        """Return the resident memory of the daemon in MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) / 1024
+        """Return the resident memory of the daemon and its registrar in MB."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sum(map(_resident_megabytes, [pid, *map(int, children)]))
+
+
+def _resident_megabytes(pid: int) -> float:
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def instrument(driver: str, name: str = "1", query: str = "") -> str:
