@@ -237,7 +237,7 @@ def _run(*arguments: str) -> str:
 
 def _stay(folder: Path, config: Path, port: int, serial: str) -> None:
     typer.echo("rerund stays. From another terminal, in the same folder:\n")
-    program = Path(sys.argv[0]).name
+    program = sys.argv[0]
     for command in (
         f"simulate --to 127.0.0.1:{port} {folder}/rerun.astm",
         f"simulate --to 'serial://{serial}?baud=9600' {folder}/control.astm",
