@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,7 @@ class DemoError(Exception):
 
 def tell(*, keep: bool = False) -> int:
     """Play the whole story and return the exit code; with `keep` stay until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: tidy up
     with tempfile.TemporaryDirectory(prefix="rerund-demo-") as scratch, SerialCable() as cable:
         folder = Path(scratch)
         config = _write_files(folder, cable.ends[0])
