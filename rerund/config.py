@@ -173,7 +173,8 @@ def load(path: Path) -> Config:
     try:
         file = ConfigFile.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError(from_validation_error(error, document)) from error
+        problems = from_validation_error(error, document) + _unusable_drivers(document)
+        raise ConfigError(problems) from error
     problems = _clashes(file, document)
     instruments = []
     for position, section in enumerate(file.instrument):
@@ -200,18 +201,36 @@ class _InstrumentError(Exception):
         return [document.problem(path, self.message), *self.elsewhere]
 
 
+def _unusable_drivers(document: TomlFile) -> list[Problem]:
+    """Return what is wrong with the drivers of a document in which other keys are wrong too."""
+    daemon, instruments = document.data.get("daemon"), document.data.get("instrument")
+    folder = daemon.get("drivers_dir") if isinstance(daemon, dict) else None
+    problems = []
+    for position, section in enumerate(instruments if isinstance(instruments, list) else []):
+        driver = section.get("driver") if isinstance(section, dict) else None
+        if isinstance(driver, str) and driver:
+            try:
+                _driver(driver, Path(folder) if isinstance(folder, str) else None)
+            except _InstrumentError as error:
+                problems += error.problems(document, position)
+    return problems
+
+
 def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
-    search_path = [daemon.drivers_dir] if daemon.drivers_dir else []
-    try:
-        profile = load_profile(section.driver, search_path)
-    except ProfileError as error:
-        raise _driver_error(section.driver, error.problems) from error
+    profile = _driver(section.driver, daemon.drivers_dir)
     return Instrument(
         section=section,
         url=parse_url(section.link),
         profile=_own_dialect(profile, section.dialect),
         timezone=_timezone(section.timezone or daemon.timezone),
     )
+
+
+def _driver(name: str, folder: Path | None) -> Profile:
+    try:
+        return load_profile(name, [folder] if folder else [])
+    except ProfileError as error:
+        raise _driver_error(name, error.problems) from error
 
 
 def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:

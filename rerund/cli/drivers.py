@@ -73,7 +73,9 @@ def show(
     """Show what a profile says, its sources, and what nobody has verified yet."""
     profile = _load(name, folder)
     if as_json:
-        print_json(_summary(profile) | {"profile": profile.model_dump(mode="json", fallback=str)})
+        # What a path means is written by the fallback: pydantic would warn that it is no path.
+        said = profile.model_dump(mode="json", fallback=str, warnings=False)
+        print_json(_summary(profile) | {"profile": said})
         return
     typer.echo(f"{profile.name} {profile.version}: {profile.vendor} {', '.join(profile.models)}")
     if profile.about:

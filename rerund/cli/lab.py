@@ -61,8 +61,10 @@ def add(
         int | None, typer.Option("--report", metavar="ID", help="Default: the lab's next.")
     ] = None,
     registered_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
-    patient_id: Annotated[str | None, typer.Option()] = None,
-    patient_name: Annotated[str | None, typer.Option()] = None,
+    patient_id: Annotated[
+        str | None, typer.Option(help="The lab's own; results of another are not taken.")
+    ] = None,
+    patient_name: Annotated[str | None, typer.Option(help="As it shall stand there.")] = None,
     sex: Annotated[str | None, typer.Option(help="M, F or U.")] = None,
     birth_date: Annotated[str | None, typer.Option(help="YYYY-MM-DD.")] = None,
     config: ConfigOption = CONFIG_DEFAULT,
