@@ -154,7 +154,7 @@ class Interpretation:
         return history
 
     def _since(self, seconds_before: float) -> str:
-        """Return the instant so long before the entry at hand arrived, even if that was long ago."""
+        """Return the instant so long before the entry at hand arrived."""
         return iso(datetime.fromisoformat(self._received_at).timestamp() - seconds_before)
 
     def _forget(self, device_id: str) -> None:
