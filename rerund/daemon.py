@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 EXIT_IO_ERROR = 74
 """EX_IOERR of sysexits(3): the journal can not commit."""
 
+EXIT_SOFTWARE = 70
+"""EX_SOFTWARE: a fault of our own; the service manager starts again."""
+
 OVERDUE_LOOKS = 10
 """How often within the resume window it is looked for messages that were cut short."""
 
@@ -56,7 +59,7 @@ class Daemon:
 
         Raises JournalError and StoreError when the state directory can not be used.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -66,6 +69,7 @@ class Daemon:
         interpretation = self._interpretation(journal, rear, links)
         journal.on_received = interpretation.put
         rear.on_earlier = interpretation.learn
+        journal.on_changed = interpretation.forget
         interpretation.start()
         journal.start(loop)
         rear.start()
@@ -104,6 +108,11 @@ class Daemon:
         self._exit_code = EXIT_IO_ERROR
         self._stop.set()
 
+    def _fail_from_thread(self) -> None:
+        """End the process: without decisions an ACK would promise more than it keeps."""
+        self._exit_code = EXIT_SOFTWARE
+        self._loop.call_soon_threadsafe(self._stop.set)
+
     def _interpretation(
         self, journal: Journal, rear: Rear, links: Sequence[Link]
     ) -> Interpretation:
@@ -119,6 +128,7 @@ class Daemon:
             last_cut=lambda device_id: counters[device_id].last_cut,
             resume_window=self._config.file.rerun.resume_window,
             on_decided=rear.wake,
+            on_failed=self._fail_from_thread,
         )
 
     async def _say_ready(self, hub: Hub) -> None:

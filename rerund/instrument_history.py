@@ -37,6 +37,8 @@ class InstrumentHistory:
         self._limit = limit
         self._runs: OrderedDict[str, list[KnownRun]] = OrderedDict()
         self._before: dict[str, list[KnownRun]] = {}
+        self.since = ""
+        """ISO 8601 UTC: runs received before it are no history any more."""
 
     def complete_with(self, runs: Iterable[tuple[str, KnownRun]]) -> None:
         """Take over (sample id, run) pairs from before the journal: now nothing is missing."""
@@ -48,7 +50,11 @@ class InstrumentHistory:
         self.complete = True
 
     def runs(self, sample_id: str) -> Sequence[KnownRun]:
-        """Return the known runs of a sample in the order of arrival."""
+        """Return the known runs of a sample in the order of arrival.
+
+        Those that have left the window are dropped: a control that is run every day would
+        fill the memory, and a restart would decide otherwise.
+        """
         runs = self._runs.get(sample_id)
         if runs is None:
             runs = list(self._before.get(sample_id, ()))
@@ -58,6 +64,8 @@ class InstrumentHistory:
                 self._runs.popitem(last=False)
         else:
             self._runs.move_to_end(sample_id)
+        if runs and (runs[0].received_at or self.since) < self.since:
+            runs[:] = [run for run in runs if (run.received_at or self.since) >= self.since]
         return runs
 
     def previous_digest(self) -> tuple[bytes, str | None] | None:

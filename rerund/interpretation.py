@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from queue import SimpleQueue
 from time import sleep
+from typing import Final, Literal
 
 import structlog
 
@@ -40,13 +41,18 @@ once when this one sleeps, and only after the switch interval when it does not.
 Earlier = tuple[str, Sequence[tuple[str, KnownRun]]]
 """An instrument, and (sample id, run) pairs of it from before the journal was made."""
 
+Forget = Literal["forget"]
+FORGET: Final = "forget"
+
 
 class Interpretation:
     """Decides what the journal hands out. `put` belongs to the event loop.
 
     `complete` names the instruments whose history is known to be whole, `last_cut` tells the
     last entry of an instrument that was cut short, `resume_window` is seconds. `on_decided`
-    is called in the event loop after each committed decision.
+    is called in the event loop after each committed decision, `on_failed` in the thread when
+    it can not go on: then the daemon has to end, or instruments would be acknowledged for ever
+    and nothing decided.
     """
 
     def __init__(
@@ -59,7 +65,9 @@ class Interpretation:
         last_cut: Callable[[str], int] = lambda device_id: 0,
         resume_window: float = 900.0,
         on_decided: Callable[[], None] = lambda: None,
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_failed = on_failed
         self._deciders = deciders
         self._journal = journal
         self._waiting = waiting
@@ -67,7 +75,7 @@ class Interpretation:
         self._last_cut = last_cut
         self._resume_window = resume_window
         self._on_decided = on_decided
-        self._queue: SimpleQueue[ReceivedEntry | Earlier | None] = SimpleQueue()
+        self._queue: SimpleQueue[ReceivedEntry | Earlier | Forget | None] = SimpleQueue()
         self._histories: dict[str, InstrumentHistory] = {}
         self._settled_cut: dict[str, int] = {}
         self._received_at = ""
@@ -92,6 +100,10 @@ class Interpretation:
         """Take over what an instrument sent before the journal was made, by sample id."""
         self._queue.put((device_id, runs))
 
+    def forget(self) -> None:
+        """Another process has changed the journal: what is remembered of it may be wrong."""
+        self._queue.put(FORGET)
+
     def stop(self, timeout: float) -> bool:
         """End after the entry at hand; False when that takes longer than `timeout` seconds."""
         self._stopping = True
@@ -103,16 +115,33 @@ class Interpretation:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        with JournalReader(self._journal.path) as reader:
-            self._reader = reader
-            while not self._stopping:
-                match self._queue.get():
-                    case ReceivedEntry() as entry:
-                        self._make_way()
-                        self._take(entry)
-                        self._bytes_taken += len(entry.text)
-                    case (device_id, runs):
-                        self._history(device_id).complete_with(runs)
+        try:
+            with JournalReader(self._journal.path) as reader:
+                self._reader = reader
+                while not self._stopping:
+                    self._next()
+        except Exception as error:  # noqa: BLE001 - the thread's end, told without patient data
+            log.critical("interpretation_failed", alert=True, error=type(error).__name__)
+            self._on_failed()
+
+    def _next(self) -> None:
+        match self._queue.get():
+            case ReceivedEntry() as entry:
+                self._make_way()
+                self._guarded(entry)
+                self._bytes_taken += len(entry.text)
+            case (device_id, runs):
+                self._history(device_id).complete_with(runs)
+            case "forget":
+                self._forget()
+
+    def _guarded(self, entry: ReceivedEntry) -> None:
+        """Decide one entry; an error of ours puts it on hold and must not stop the next."""
+        try:
+            self._take(entry)
+        except Exception as error:  # noqa: BLE001 - one entry is one task
+            reason = type(error).__name__
+            self._record(entry, Outcome(entry.entry_id, "held", "interpreter_failed", reason))
 
     def _make_way(self) -> None:
         """Let the wire go first while messages keep coming."""
@@ -128,12 +157,13 @@ class Interpretation:
             return
         self._received_at = entry.received_at
         if entry.reason == "released":
-            self._forget(entry.device_id)
+            self._forget()
         text = entry.text or self._reader.text(entry.entry_id)
         superseded, continued = self._earlier_part(entry, text)
         if continued is not None:
             text = joined(self._reader.text(continued), text)
         history = self._history(entry.device_id)
+        history.since = self._since(decider.windows.history_window)
         outcome = decider.decide(entry.entry_id, entry.received_at, text, history, self._waiting)
         history.remember(outcome, entry.received_at)
         self._record(entry, outcome, superseded, continued)
@@ -157,11 +187,12 @@ class Interpretation:
         """Return the instant so long before the entry at hand arrived."""
         return iso(datetime.fromisoformat(self._received_at).timestamp() - seconds_before)
 
-    def _forget(self, device_id: str) -> None:
-        """Read the history anew, from what a person changed in the journal."""
+    def _forget(self) -> None:
+        """Read every history anew, once what was decided so far is in the journal."""
         with self._committed:
             self._committed.wait_for(lambda: not self._uncommitted or self._stopping)
-        self._history(device_id).forget_all()
+        for history in self._histories.values():
+            history.forget_all()
 
     def _earlier_part(self, entry: ReceivedEntry, text: bytes) -> tuple[list[int], int | None]:
         """Return the entries cut short that this one begins again, and the one it resumes."""

@@ -149,7 +149,7 @@ class Decider:
         if previous is None:
             return False
         gap = seconds_between(previous[1], received_at)
-        return gap is None or gap <= self.windows.resend_window
+        return gap is None or abs(gap) <= self.windows.resend_window
 
 
 class _EntryReader:

@@ -12,6 +12,8 @@ from enum import Enum
 from itertools import pairwise
 
 CR = b"\r"
+MAX_DIGITS = 9
+"""Of a sequence number: a longer one counts nothing, and int() refuses thousands of digits."""
 _LEVELS = {b"H": 0, b"P": 1, b"O": 2, b"R": 3}
 
 Path = tuple[int, ...]
@@ -96,7 +98,7 @@ def _content(text: bytes) -> list[_Placed]:
 def _sequence(record: bytes, delimiter: bytes) -> int:
     fields = record.split(delimiter, 2)
     text = fields[1].strip() if len(fields) > 1 else b""
-    return int(text) if text.isdigit() else 1
+    return int(text) if text.isdigit() and len(text) <= MAX_DIGITS else 1
 
 
 def _first_unsaved(sent: list[_Placed]) -> int:

@@ -93,3 +93,13 @@ def test_an_entry_on_hold_is_nobodys_previous_message(journal):
     assert history.previous_digest() == previous
     outcome = decide(journal, history, message("S1", 1))
     assert history.previous_digest() == (outcome.digest, AT)
+
+
+def test_runs_that_left_the_window_are_dropped(journal):
+    history = InstrumentHistory(journal.read, complete=True)
+    decide(journal, history, message("S1", 0))
+    assert len(history.runs("S1")) == 1
+
+    history.since = "9999-01-01T00:00:00.000Z"
+
+    assert history.runs("S1") == []

@@ -54,6 +54,7 @@ class Desk:
             last_cut=lambda device_id: self.last_cut,
         )
         self.journal.on_received = self.interpretation.put
+        self.journal.on_changed = self.interpretation.forget
         self.journal.start(asyncio.get_running_loop())
         self.reader = JournalReader(self.path)
         return self
@@ -328,3 +329,37 @@ async def test_a_stop_with_a_backlog_loses_nothing(tmp_path):
         await desk.decided(sent[-1])
         assert handed_out == sent
         assert {desk.entry(entry).state for entry in sent} == {"interpreted"}
+
+
+async def test_a_part_that_cannot_be_compared_stops_nobody(tmp_path):
+    endless = f"R|{'9' * 5000}|^^^GLU|5.0|mmol/L||N||F||||20260520100000"
+    async with Desk(tmp_path) as desk:
+        desk.interpretation.start()
+        desk.cut_after(header(), PATIENT, ORDER, endless)
+        assert (await desk.decided(desk.sends(*WHOLE, minute=1))).state == "interpreted"
+
+
+async def test_an_error_of_ours_holds_one_entry_and_not_the_next(tmp_path, monkeypatch):
+    async with Desk(tmp_path) as desk:
+        desk.interpretation.start()
+        with monkeypatch.context() as patched:
+            patched.setattr(Decider, "decide", lambda *_: 1 / 0)
+            broken = await desk.decided(desk.sends(*WHOLE))
+        assert (broken.state, broken.reason) == ("held", "interpreter_failed")
+        assert (await desk.decided(desk.sends(*WHOLE, minute=1))).state == "interpreted"
+
+
+async def test_what_a_person_discarded_is_known_no_more(tmp_path):
+    async with Desk(tmp_path) as desk:
+        desk.interpretation.start()
+        first = desk.sends(*WHOLE)
+        await desk.decided(first)
+        changed = asyncio.Event()
+        forget = desk.journal.on_changed
+        desk.journal.on_changed = lambda: (forget(), changed.set())
+        assert maintenance.hold(desk.path, first, "wrong tube")
+        assert maintenance.discard(desk.path, first)
+        await changed.wait()
+        await desk.until(lambda: desk.reader.payloads(first)[0].state == "discarded")
+        again = await desk.decided(desk.sends(header("110500"), *WHOLE[1:], minute=5))
+        assert again.state == "interpreted"

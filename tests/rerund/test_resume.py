@@ -49,3 +49,9 @@ def test_the_relation_of_two_messages(cut, rest, expected, whole):
     assert relation(cut, H + rest + L) is expected
     if whole is not None:
         assert joined(cut, H + rest + L) == whole
+
+
+def test_a_number_that_nobody_counts_to_is_no_number():
+    endless = b"R|" + b"9" * 5000 + b"|^^^T1|5.5\r"
+
+    assert relation(H + patient(1) + endless, ONE + L) is not RESUMES
