@@ -159,14 +159,14 @@ class Interpretation:
         if entry.reason == "released":
             self._forget()
         text = entry.text or self._reader.text(entry.entry_id)
-        superseded, continued = self._earlier_part(entry, text)
-        if continued is not None:
-            text = joined(self._reader.text(continued), text)
+        superseded, parts = self._earlier_parts(entry, text)
+        for part in parts:
+            text = joined(self._reader.text(part), text)
         history = self._history(entry.device_id)
         history.since = self._since(decider.windows.history_window)
         outcome = decider.decide(entry.entry_id, entry.received_at, text, history, self._waiting)
         history.remember(outcome, entry.received_at)
-        self._record(entry, outcome, superseded, continued)
+        self._record(entry, outcome, superseded, parts)
 
     def _history(self, device_id: str) -> InstrumentHistory:
         history = self._histories.get(device_id)
@@ -194,11 +194,15 @@ class Interpretation:
         for history in self._histories.values():
             history.forget_all()
 
-    def _earlier_part(self, entry: ReceivedEntry, text: bytes) -> tuple[list[int], int | None]:
-        """Return the entries cut short that this one begins again, and the one it resumes."""
+    def _earlier_parts(self, entry: ReceivedEntry, text: bytes) -> tuple[list[int], list[int]]:
+        """Return the entries cut short that this one begins again, and those it resumes.
+
+        A message may be cut more than once: each part is compared with all that came after it.
+        """
+        parts = self._reader.earlier_parts(entry.entry_id) if entry.reason == "released" else []
         last_cut = self._last_cut(entry.device_id)
-        if self._settled_cut.get(entry.device_id) == last_cut:
-            return [], None
+        if parts or self._settled_cut.get(entry.device_id) == last_cut:
+            return [], parts
         superseded: list[int] = []
         cut = self._reader.incomplete(entry.device_id, self._since(self._resume_window))
         for earlier in cut:
@@ -206,21 +210,22 @@ class Interpretation:
                 continue
             match relation(earlier.text, text):
                 case Relation.RESUMES:
-                    return superseded, earlier.entry_id
+                    parts.append(earlier.entry_id)
+                    text = joined(earlier.text, text)
                 case Relation.BEGINS_AGAIN:
                     superseded.append(earlier.entry_id)
                 case Relation.UNRELATED:
                     pass
-        if len(superseded) == len(cut) and entry.entry_id > last_cut:
+        if len(superseded) + len(parts) == len(cut) and entry.entry_id > last_cut:
             self._settled_cut[entry.device_id] = last_cut
-        return superseded, None
+        return superseded, parts
 
     def _record(
         self,
         entry: ReceivedEntry,
         outcome: Outcome,
-        superseded: list[int] | None = None,
-        continued: int | None = None,
+        superseded: Sequence[int] = (),
+        parts: Sequence[int] = (),
     ) -> None:
         _tell(entry, outcome)
         with self._committed:
@@ -245,8 +250,8 @@ class Interpretation:
                 )
                 for payload, context in outcome.payloads
             ],
-            superseded or (),
-            continued,
+            superseded,
+            parts,
         )
         self._journal.record(decision, self._was_committed)
 

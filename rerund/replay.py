@@ -25,8 +25,8 @@ def decide_anew(config: Config, reader: JournalReader, entry: StoredEntry) -> Ou
     else:
         return None
     text = reader.text(entry.entry_id)
-    if entry.continues is not None:
-        text = joined(reader.text(entry.continues), text)
+    for part in reader.earlier_parts(entry.entry_id):
+        text = joined(reader.text(part), text)
     inputs = unpack_inputs(reader.inputs(entry.entry_id))
     decider = decider_of(config, instrument, reader.journal_id)
     return decider.decide(entry.entry_id, entry.received_at, text, inputs, inputs)

@@ -47,6 +47,7 @@ class Batch:
         self._payloads: list[tuple[Any, ...]] = []
         self._devices: dict[str, tuple[Any, ...]] = {}
         self._successors: list[tuple[int, str, str, int]] = []
+        self._links: list[tuple[int, int]] = []
         self._marks: list[Mark] = []
         self._waiting: list[tuple[str, bytes]] | None = None
         self._meta: dict[str, str] = {}
@@ -107,7 +108,7 @@ class Batch:
                 decision.detail,
                 decision.digest or None,
                 decision.inputs or None,
-                decision.continues,
+                decision.continues[0] if decision.continues else None,
             )
         )
         for key, row in enumerate(decision.payloads, entry_id * SPAN):
@@ -117,8 +118,9 @@ class Batch:
             self._devices[device_id] = (device_id, at, entry_id, at, decision.digest)
         for earlier in decision.superseded:
             self._successors.append((earlier, "superseded", "begun again", entry_id))
-        if decision.continues is not None:
-            self._successors.append((decision.continues, "superseded", "resumed", entry_id))
+        for earlier in decision.continues:
+            self._successors.append((earlier, "superseded", "resumed", entry_id))
+        self._links += zip(decision.continues[1:], decision.continues, strict=False)
 
     def mark(self, marks: Sequence[Mark]) -> None:
         """Add delivery states of payloads."""
@@ -142,6 +144,7 @@ class Batch:
             db.execute(_device_sql(len(self._devices)), _flat(self._devices.values()))
         if self._successors:
             db.executemany(_SUCCESSOR, self._successors)
+            db.executemany("UPDATE entry SET continues = ? WHERE entry_id = ?", self._links)
         if self._waiting is not None:
             db.execute("DELETE FROM waiting")
             statements.insert(db, "waiting", self._waiting)

@@ -111,6 +111,15 @@ class JournalReader:
         """Return what the frames of an entry say, joined."""
         return entry_text(self._db, entry_id)
 
+    def earlier_parts(self, entry_id: int) -> list[int]:
+        """Return the entries whose records were joined before this one's, the latest first."""
+        parts: list[int] = []
+        entry = self.entry(entry_id)
+        while entry is not None and entry.continues is not None:
+            parts.append(entry.continues)
+            entry = self.entry(entry.continues)
+        return parts
+
     def inputs(self, entry_id: int) -> bytes:
         """Return what the decision on an entry was based on, as it was kept."""
         row = self._db.execute(

@@ -49,8 +49,8 @@ class PayloadRow(NamedTuple):
 class Decision:
     """What became of a received entry, committed with its payloads in one transaction.
 
-    `superseded` are incomplete entries that this one begins again; `continues` is the
-    incomplete entry whose records were joined before this one's.
+    `superseded` are incomplete entries that this one begins again; `continues` are the
+    incomplete entries whose records were joined before this one's, the latest first.
     """
 
     entry_id: int
@@ -63,7 +63,7 @@ class Decision:
     inputs: bytes = b""
     payloads: Sequence[PayloadRow] = ()
     superseded: Sequence[int] = ()
-    continues: int | None = None
+    continues: Sequence[int] = ()
 
 
 class Mark(NamedTuple):

@@ -363,3 +363,22 @@ async def test_what_a_person_discarded_is_known_no_more(tmp_path):
         await desk.until(lambda: desk.reader.payloads(first)[0].state == "discarded")
         again = await desk.decided(desk.sends(header("110500"), *WHOLE[1:], minute=5))
         assert again.state == "interpreted"
+
+
+@pytest.mark.conformance(47)
+async def test_a_message_cut_twice_is_joined_from_all_its_parts(tmp_path):
+    async with Desk(tmp_path) as desk:
+        desk.interpretation.start()
+        parts = [
+            desk.cut_after(header(), PATIENT, ORDER, GLU),
+            desk.cut_after(header(), PATIENT, ORDER, UREA, minute=1),
+        ]
+        whole = await desk.decided(desk.sends(header(), PATIENT, ORDER, NA, END, minute=2))
+        assert desk.values(whole.entry_id) == [("GLU", "5.0"), ("UREA", "4.1"), ("NA", "140")]
+        assert [desk.entry(part).state for part in parts] == ["superseded"] * 2
+        assert desk.reader.earlier_parts(whole.entry_id) == parts[::-1]
+
+        assert maintenance.decide_again(desk.path, whole.entry_id)
+        await desk.until(lambda: desk.entry(whole.entry_id).reason == "released")
+        await desk.decided(whole.entry_id)
+        assert desk.values(whole.entry_id) == [("GLU", "5.0"), ("UREA", "4.1"), ("NA", "140")]

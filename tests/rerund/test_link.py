@@ -224,6 +224,20 @@ async def test_eot_after_an_etb_frame_puts_the_message_on_hold(bench):
     assert bench.entries() == [("held", HEADER + b"R|1|^^^GLU|5")]
 
 
+@pytest.mark.conformance(49)
+async def test_a_frame_given_up_after_six_naks_puts_the_message_on_hold(bench):
+    async with bench:
+        link = await bench.serve()
+        line = await bench.call(link)
+        await line.sends(*FRAMES[:2])
+        for _ in range(6):
+            line.say(encode(b"R|2|^^^NA|140\r", 3).replace(b"140", b"141"))
+            await line.hears(NAK)
+        line.say(EOT)
+        await until(lambda: link.counters.messages or link.counters.incomplete)
+    assert bench.entries("received", "held") == [("held", HEADER + RESULT)]
+
+
 @pytest.mark.conformance(7)
 async def test_a_second_enq_puts_the_unfinished_message_on_hold_and_begins_anew(bench):
     async with bench:

@@ -69,7 +69,7 @@ class Desk:
         at: str = AT,
         digest: bytes = b"d",
         superseded: Sequence[int] = (),
-        continues: int | None = None,
+        continues: Sequence[int] = (),
     ) -> None:
         """Record what became of an entry, and wait for the commit."""
         answer = asyncio.get_running_loop().create_future()

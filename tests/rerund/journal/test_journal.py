@@ -189,7 +189,7 @@ async def test_a_resumed_message_is_linked_with_the_one_cut_short(desk):
         await desk.frame(other, H)
         desk.journal.hold_entry(other, "incomplete")
         entry = await desk.message(H, R, L)
-        await desk.decide(entry, payload(), superseded=[other], continues=cut)
+        await desk.decide(entry, payload(), superseded=[other], continues=[cut])
     with desk.read() as reader:
         assert reader.entry(entry).continues == cut
         assert (reader.entry(cut).state, reader.entry(cut).reason) == ("superseded", "resumed")

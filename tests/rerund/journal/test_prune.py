@@ -110,7 +110,7 @@ async def test_the_first_part_of_a_resumed_message_stays_as_long_as_the_second(d
         await desk.frame(cut, H)
         desk.journal.hold_entry(cut, "incomplete")
         entry = await desk.message(H, L, at=ago(3600))
-        await desk.decide(entry, continues=cut)
+        await desk.decide(entry, continues=[cut])
         newest = await settled(desk, 0)
         await desk.journal.prune(Limits(keep=0))
         assert left(desk) == {cut, entry, newest}
