@@ -114,8 +114,8 @@ class TransferEnded:
     """The link is neutral again.
 
     `message_open`: a message had begun and its L record had not come.
-    `last_frame_was_end`: the last frame announced ended with ETX, so that EOT after it ends
-    a message with or without L.
+    `last_frame_was_end`: the last frame that came ended with ETX and was not refused, so that
+    EOT after it ends a message with or without L.
     """
 
     cause: Cause

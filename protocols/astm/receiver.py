@@ -92,6 +92,8 @@ class Receiver:
         self._position = Position()
         self._pending: Frame | None = None
         self._pending_position = self._position
+        # The last frame that came was answered with NAK: EOT after it means that it was given up.
+        self._declined = False
 
     # What happens, sorted into inputs.
 
@@ -234,6 +236,7 @@ class Receiver:
 
     def _owe(self, now: float) -> None:
         """Wait for the commit that is in flight."""
+        self._declined = False
         self.announced_at = now
         self.deadline = now + self._dialect.commit_timeout
 
@@ -256,18 +259,21 @@ class Receiver:
     def _decline(self, now: float) -> None:
         """Forget the frame and answer NAK."""
         self._pending = None
+        self._declined = True
         self._output += NAK
         self.expect_more(now)
 
     def _overdue(self, now: float) -> None:
         """Answer NAK rather than nothing (6.5.2.5)."""
         assert self._pending is not None
+        self._declined = True
         self._events.append(CommitTimedOut(self._pending.number))
         self._output += NAK
         self.expect_more(now)
 
     def _accept_again(self, now: float) -> None:
         """Answer ACK again and store nothing: our reply was lost (6.5.1.1)."""
+        self._declined = False
         frame, stored = self._frame, self._stored
         differs = stored is None or frame.text != stored.text or frame.is_end != stored.is_end
         self._events.append(FrameRepeated(frame.raw, frame.number, differs))
@@ -278,6 +284,7 @@ class Receiver:
         """Answer NAK; what is expected does not change (6.5.1.1)."""
         frame = self._frame
         assert frame.reason is not None
+        self._declined = True
         self._events.append(FrameRejected(frame.raw, frame.number, frame.reason))
         self._output += NAK
         self.expect_more(now)
@@ -305,9 +312,8 @@ class Receiver:
         pending = self._pending
         position = self._position if pending is None else self._pending_position
         frame = pending or self._stored
-        self._events.append(
-            TransferEnded(cause, position.is_open, frame is not None and frame.is_end)
-        )
+        was_end = frame is not None and frame.is_end and not self._declined
+        self._events.append(TransferEnded(cause, position.is_open, was_end))
         self._reset()
         self.deadline = None
 

@@ -183,6 +183,43 @@ def test_item_049_eot_after_an_intermediate_frame_is_an_abort(open_host):
     assert ended(open_host) == TransferEnded(Cause.EOT, True, False)
 
 
+@pytest.mark.conformance(49)
+def test_item_049_eot_after_a_refused_frame_is_an_abort(open_host):
+    open_host.receive(encode(HEADER, 1))
+    damaged = encode(b"P|1\r", 2).replace(b"P", b"Q")
+    assert open_host.receive(damaged * 6 + EOT) == NAK * 6
+    assert ended(open_host) == TransferEnded(Cause.EOT, True, False)
+
+
+@pytest.mark.conformance(49)
+def test_item_049_eot_after_a_frame_that_could_not_be_stored_is_an_abort(open_host):
+    open_host.receive(encode(HEADER, 1))
+    open_host.storing = False
+    open_host.deliver(encode(b"P|1\r", 2))
+    assert open_host.refuse() == NAK
+    open_host.deliver(EOT)
+    assert ended(open_host) == TransferEnded(Cause.EOT, True, False)
+
+
+@pytest.mark.conformance(49)
+@pytest.mark.parametrize("stored", ["never", "late"])
+def test_item_049_eot_after_a_commit_that_took_too_long_is_an_abort(open_host, stored):
+    open_host.storing = False
+    open_host.deliver(encode(HEADER, 1))
+    assert open_host.wait(11) == NAK
+    if stored == "late":
+        open_host.acknowledge()
+    open_host.deliver(EOT)
+    assert ended(open_host) == TransferEnded(Cause.EOT, True, False)
+
+
+@pytest.mark.parametrize("again", [encode(HEADER, 1), encode(b"P|1\r", 2)], ids=["last", "next"])
+def test_eot_after_a_refused_frame_was_made_good_ends_the_message(open_host, again):
+    open_host.receive(encode(HEADER, 1))
+    assert open_host.receive(encode(b"P|1\r", 5) + again + EOT) == NAK + ACK
+    assert ended(open_host) == TransferEnded(Cause.EOT, True, True)
+
+
 @pytest.mark.conformance(50)
 def test_item_050_receiver_interrupt(make_host):
     host = make_host(receiver_interrupt=True)
