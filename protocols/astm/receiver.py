@@ -296,9 +296,10 @@ class Receiver:
 
     def _end_by_eot(self, now: float) -> None:
         """Return to neutral without a reply (6.4.1)."""
-        self._end(Cause.EOT)
-        if self._dialect.framing == "simplified":
+        # Simplified framing has one, but none that could be taken for a frame not yet stored.
+        if self._dialect.framing == "simplified" and self._pending is None:
             self._output += ACK
+        self._end(Cause.EOT)
 
     def _end_by_timeout(self, now: float) -> None:
         """Drop the unfinished message and return to neutral (6.5.2.4)."""

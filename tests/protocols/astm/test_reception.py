@@ -438,6 +438,20 @@ def test_item_039_simplified_framing_in_one_piece_twice(make_host):
     assert [event.text for event in host.told(FrameReceived)] == [MESSAGE, MESSAGE]
 
 
+@pytest.mark.conformance(39, 46)
+@pytest.mark.parametrize("wait", [3, 11], ids=["in flight", "overdue"])
+def test_item_039_eot_of_simplified_framing_acknowledges_no_frame_that_is_not_stored(
+    make_host, wait
+):
+    host = make_host(framing="simplified")
+    host.storing = False
+    host.deliver(ENQ + STX + MESSAGE + ETX)
+    assert host.wait(wait) == (NAK if wait > 10 else b"")
+    assert host.deliver(EOT) == b""
+    assert host.session.is_neutral
+    assert host.acknowledge() == b""
+
+
 def test_simplified_framing_refuses_damaged_text(make_host):
     host = make_host(framing="simplified")
     host.deliver(ENQ + STX + b"H|")
