@@ -74,7 +74,8 @@ class EntryWriter:
         """Keep a repeated frame that says something else; its message will need a person."""
         if event.differs:
             self.reject(event.raw, "repeat_differs")
-            self._differs = True
+            # After the last frame of a message there is nothing left to hold.
+            self._differs = self._entry is not None
 
     def reject(self, raw: bytes, reason: str) -> None:
         """Keep bytes that belong to no entry, as evidence."""

@@ -303,6 +303,22 @@ async def test_a_repeat_with_another_text_is_kept_and_its_message_held(bench):
     assert bench.entries("held") == [("held", MESSAGE)]
 
 
+@pytest.mark.conformance(21)
+async def test_a_repeat_of_a_whole_message_with_another_text_holds_no_later_one(bench):
+    async with bench:
+        line = await bench.call(await bench.serve())
+        await line.sends(encode(MESSAGE, 1), encode(MESSAGE.replace(b"A1", b"A2"), 1))
+        line.say(EOT)
+        later = MESSAGE.replace(b"A1", b"A3")
+        await line.sends(encode(later, 1), encode(later, 2))
+        await until(lambda: len(bench.received) == 3)
+    assert bench.entries("received", "held") == [
+        ("received", MESSAGE),
+        ("received", later),
+        ("received", later),
+    ]
+
+
 @pytest.mark.conformance(22, 24)
 async def test_refused_frames_are_kept_as_evidence_and_counted(bench):
     damaged = FRAMES[1].replace(b"5.5", b"5.6")
