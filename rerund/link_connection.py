@@ -200,6 +200,8 @@ class LinkConnection(Connection):
 
     def _frame_repeated(self, event: FrameRepeated) -> None:
         self._counters.frames_repeated += 1
+        if event.ticket is not None:
+            self._owed = event.ticket
         self._entries.store_repeat(event)
 
     def _frame_rejected(self, event: FrameRejected) -> None:

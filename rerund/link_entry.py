@@ -12,6 +12,8 @@ from rerund.transports.counters import LinkCounters
 Reply = Callable[[int, JournalError | None], None]
 """Told the ticket of a frame once it is on disk, or why it is not."""
 
+REPEAT_DIFFERS = "repeat_differs"
+
 
 def utc_now() -> str:
     """Return the time of day as the journal keeps it: UTC, to the millisecond."""
@@ -71,11 +73,22 @@ class EntryWriter:
             self._complete(entry)
 
     def store_repeat(self, event: FrameRepeated) -> None:
-        """Keep a repeated frame that says something else; its message will need a person."""
-        if event.differs:
-            self.reject(event.raw, "repeat_differs")
-            # After the last frame of a message there is nothing left to hold.
-            self._differs = self._entry is not None
+        """Keep a repeated frame that says something else; its message will need a person.
+
+        The reply follows its commit.
+        """
+        if event.ticket is None:
+            return
+        self._counters.rejected[REPEAT_DIFFERS] += 1
+        # After the last frame of a message there is nothing left to hold.
+        self._differs = self._entry is not None
+        self._journal.reject_owed(
+            self._device_id,
+            self._link,
+            event.raw,
+            REPEAT_DIFFERS,
+            partial(self._reply, event.ticket),
+        )
 
     def reject(self, raw: bytes, reason: str) -> None:
         """Keep bytes that belong to no entry, as evidence."""
@@ -94,7 +107,7 @@ class EntryWriter:
 
     def _complete(self, entry: int, *, no_terminator: bool = False) -> None:
         if self._differs:
-            self._hold("a frame was repeated with another text", reason="repeat_differs")
+            self._hold("a frame was repeated with another text", reason=REPEAT_DIFFERS)
             return
         text = self._texts[0] if len(self._texts) == 1 else b"".join(self._texts)
         self._journal.complete_entry(entry, text, no_terminator=no_terminator)

@@ -1,9 +1,10 @@
 """What a session tells its owner.
 
-`FrameReceived` is the one event that owes something: the session answers the peer only when
-`Session.acknowledge` or `Session.refuse` is called with its ticket. Events are values and are
-not to be changed; they are not frozen because that makes each five times as dear, on the
-busiest path there is.
+An event with a ticket owes something: the session answers the peer only when
+`Session.acknowledge` or `Session.refuse` is called with it. `FrameReceived` has one, and
+`FrameRepeated` when there is something new to store. Events are values and are not to be
+changed; they are not frozen because that makes each five times as dear, on the busiest path
+there is.
 """
 
 from dataclasses import dataclass
@@ -66,12 +67,14 @@ class FrameReceived:
 class FrameRepeated:
     """The last stored frame came again and was acknowledged again (6.5.1.1).
 
-    `differs`: under the same number came another text. The first one stays.
+    `differs`: under the same number came another text. The first one stays, and the reply is
+    owed under `ticket`: an ACK would promise that these bytes are stored too.
     """
 
     raw: bytes
     number: int
     differs: bool
+    ticket: int | None = None
 
 
 @dataclass(slots=True)

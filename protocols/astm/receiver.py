@@ -54,6 +54,8 @@ class Input(IntEnum):
     NEXT_FRAME = auto()
     REPEATED_FRAME = auto()
     """The last stored frame, again."""
+    DIFFERING_FRAME = auto()
+    """Another text under the number of the last stored frame."""
     PENDING_FRAME = auto()
     """The frame whose commit is in flight, again."""
     BAD_FRAME = auto()
@@ -92,6 +94,7 @@ class Receiver:
         self._position = Position()
         self._pending: Frame | None = None
         self._pending_position = self._position
+        self._stored_next: Frame | None = None
         # The last frame that came was answered with NAK: EOT after it means that it was given up.
         self._declined = False
 
@@ -155,7 +158,8 @@ class Receiver:
         if stored is None:
             in_order = frame.number == 1 or self._dialect.first_frame_number_any
         elif frame.number == stored.number:
-            return Input.REPEATED_FRAME
+            same = frame.text == stored.text and frame.is_end == stored.is_end
+            return Input.REPEATED_FRAME if same else Input.DIFFERING_FRAME
         else:
             in_order = frame.number == (stored.number + 1) & 7
         return self._next_frame(frame) if in_order else self._bad(Reason.BAD_FRAME_NUMBER)
@@ -217,7 +221,7 @@ class Receiver:
     def _announce(self, now: float) -> None:
         """Announce the frame; its reply is owed."""
         frame, position = self._frame, self._pending_position
-        self._pending = frame
+        self._pending = self._stored_next = frame
         self._ticket += 1
         if frame.tolerated:
             self._events.append(FrameTolerated(frame.number, frame.tolerated))
@@ -234,6 +238,15 @@ class Receiver:
         )
         self._owe(now)
 
+    def _announce_repeat(self, now: float) -> None:
+        """Announce what came in place of the last frame, which stays; its reply is owed."""
+        frame = self._frame
+        self._pending, self._stored_next = frame, self._stored
+        self._pending_position = self._position
+        self._ticket += 1
+        self._events.append(FrameRepeated(frame.raw, frame.number, True, self._ticket))
+        self._owe(now)
+
     def _owe(self, now: float) -> None:
         """Wait for the commit that is in flight."""
         self._declined = False
@@ -242,7 +255,7 @@ class Receiver:
 
     def _store(self, now: float) -> None:
         """Count the frame as stored; its sender has been told otherwise and will repeat it."""
-        self._stored = self._pending
+        self._stored = self._stored_next
         self._position = self._pending_position
         self._pending = None
         self.expect_more(now)
@@ -274,9 +287,7 @@ class Receiver:
     def _accept_again(self, now: float) -> None:
         """Answer ACK again and store nothing: our reply was lost (6.5.1.1)."""
         self._declined = False
-        frame, stored = self._frame, self._stored
-        differs = stored is None or frame.text != stored.text or frame.is_end != stored.is_end
-        self._events.append(FrameRepeated(frame.raw, frame.number, differs))
+        self._events.append(FrameRepeated(self._frame.raw, self._frame.number, False))
         self._output += EOT if self.interrupt_requested else ACK
         self.expect_more(now)
 
@@ -324,6 +335,7 @@ class Receiver:
             Input.ENQUIRY_UNWANTED: (_refuse_enquiry, State.NEUTRAL),
             Input.NEXT_FRAME: (_never, State.NEUTRAL),
             Input.REPEATED_FRAME: (_never, State.NEUTRAL),
+            Input.DIFFERING_FRAME: (_never, State.NEUTRAL),
             Input.PENDING_FRAME: (_never, State.NEUTRAL),
             Input.BAD_FRAME: (_never, State.NEUTRAL),
             Input.START_OF_TEXT: (_never, State.NEUTRAL),
@@ -339,6 +351,7 @@ class Receiver:
             Input.ENQUIRY_UNWANTED: (_restart_refused, State.NEUTRAL),
             Input.NEXT_FRAME: (_announce, State.COMMITTING),
             Input.REPEATED_FRAME: (_accept_again, State.WAITING),
+            Input.DIFFERING_FRAME: (_announce_repeat, State.COMMITTING),
             Input.PENDING_FRAME: (_never, State.WAITING),
             Input.BAD_FRAME: (_reject, State.WAITING),
             Input.START_OF_TEXT: (_greet, State.WAITING),
@@ -354,6 +367,7 @@ class Receiver:
             Input.ENQUIRY_UNWANTED: (_restart_refused, State.NEUTRAL),
             Input.NEXT_FRAME: (_never, State.COMMITTING),
             Input.REPEATED_FRAME: (_never, State.COMMITTING),
+            Input.DIFFERING_FRAME: (_never, State.COMMITTING),
             Input.PENDING_FRAME: (_never, State.COMMITTING),
             Input.BAD_FRAME: (_never, State.COMMITTING),
             Input.START_OF_TEXT: (_never, State.COMMITTING),
@@ -369,6 +383,7 @@ class Receiver:
             Input.ENQUIRY_UNWANTED: (_restart_refused, State.NEUTRAL),
             Input.NEXT_FRAME: (_never, State.OVERDUE),
             Input.REPEATED_FRAME: (_never, State.OVERDUE),
+            Input.DIFFERING_FRAME: (_never, State.OVERDUE),
             Input.PENDING_FRAME: (_owe, State.COMMITTING),
             Input.BAD_FRAME: (_reject, State.OVERDUE),
             Input.START_OF_TEXT: (_greet, State.OVERDUE),

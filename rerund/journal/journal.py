@@ -187,9 +187,11 @@ class Journal:
         if self._obstacle() or not self._rejects.take(link, len(raw), time.monotonic()):
             return
         detail = "further ones of this hour are not kept" if self._rejects.spent(link) else ""
-        self._last_id += 1
-        entry = OpenEntry(self._last_id, device_id, link, iso(time.time()))
-        self._submit(Reject(entry, raw, reason, detail))
+        self._submit(Reject(self._evidence(device_id, link), raw, reason, detail))
+
+    def reject_owed(self, device_id: str, link: str, raw: bytes, reason: str, done: Done) -> None:
+        """Keep bytes as evidence before they are answered, however many; `done` as for a frame."""
+        self._submit(Reject(self._evidence(device_id, link), raw, reason, "", done))
 
     def record(self, decision: Decision, done: Done | None = None) -> None:
         """Store what became of a received entry; from any thread.
@@ -229,6 +231,10 @@ class Journal:
         if self._closing:
             return JournalClosed()
         return None if self._has_room else JournalFull()
+
+    def _evidence(self, device_id: str, link: str) -> OpenEntry:
+        self._last_id += 1
+        return OpenEntry(self._last_id, device_id, link, iso(time.time()))
 
     def _close_entry(self, entry_id: int) -> OpenEntry | None:
         """Forget an entry that ends; None when its first frame was not stored."""

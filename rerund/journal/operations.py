@@ -84,13 +84,15 @@ class Hold(Operation):
 
 
 class Reject(Operation):
-    """Bytes kept as evidence; on a full disk they are dropped."""
+    """Bytes kept as evidence; on a full disk they are dropped, and `done` is told."""
 
     __slots__ = ("detail", "entry", "raw", "reason")
     owed = True
 
-    def __init__(self, entry: OpenEntry, raw: bytes, reason: str, detail: str):
-        super().__init__()
+    def __init__(
+        self, entry: OpenEntry, raw: bytes, reason: str, detail: str, done: Done | None = None
+    ):
+        super().__init__(done)
         self.entry = entry
         self.raw = raw
         self.reason = reason

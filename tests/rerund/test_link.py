@@ -319,6 +319,53 @@ async def test_a_repeat_of_a_whole_message_with_another_text_holds_no_later_one(
     ]
 
 
+@pytest.mark.conformance(21, 46)
+async def test_a_repeat_with_another_text_is_acknowledged_when_it_is_on_disk(bench):
+    other = encode(MESSAGE.replace(b"A1", b"A2"), 1)
+    async with bench:
+        link = await bench.serve()
+        line = await bench.call(link)
+        await line.sends(encode(MESSAGE, 1))
+        disk = SlowDisk(bench.path)
+        disk.stall()
+        line.say(other)
+        await until(lambda: link.counters.frames_repeated)
+        assert link.counters.bytes_out == 2
+        disk.go_on()
+        await line.hears(ACK)
+        with JournalReader(bench.path) as reader:
+            [entry] = reader.entries(states=["rejected"])
+            assert reader.frames(entry.entry_id) == [other]
+
+
+@pytest.mark.conformance(21, 46, 167)
+async def test_a_repeat_with_another_text_that_finds_no_room_is_refused(bench, monkeypatch):
+    monkeypatch.setattr(writer, "PROBE_SECONDS", 0.001)
+    other = encode(MESSAGE + b"C|1|" + b"x" * 60_000 + b"\r", 1)
+    async with bench:
+        line = await bench.call(await bench.serve())
+        await line.sends(encode(MESSAGE, 1))
+        disk = FullDisk(bench.journal)
+        disk.fill()
+        for _ in range(2):
+            line.say(other)
+            await line.hears(NAK)
+        disk.free()
+        await until(lambda: bench.journal.accepting)
+        line.say(other)
+        await line.hears(ACK)
+    assert [state for state, _ in bench.entries()] == ["received", "rejected"]
+
+
+@pytest.mark.conformance(21, 46)
+async def test_every_repeat_with_another_text_that_is_acknowledged_is_kept(bench):
+    others = [encode(MESSAGE.replace(b"A1", b"B%d" % n), 1) for n in range(250)]
+    async with bench:
+        line = await bench.call(await bench.serve())
+        await line.sends(encode(MESSAGE, 1), *others)
+    assert len(bench.entries("rejected")) == len(others)
+
+
 @pytest.mark.conformance(22, 24)
 async def test_refused_frames_are_kept_as_evidence_and_counted(bench):
     damaged = FRAMES[1].replace(b"5.5", b"5.6")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from protocols.astm.dialect import Dialect
-from protocols.astm.events import BytesIgnored, Event, FrameReceived
+from protocols.astm.events import BytesIgnored, Event, FrameReceived, FrameRepeated
 from protocols.astm.session import Session
 
 TAIL = b"\x00\x7f"
@@ -45,7 +45,7 @@ class Host:
                 if isinstance(event, BytesIgnored) and self.events_end_in_ignored(event):
                     continue
                 self.events.append(event)
-                if isinstance(event, FrameReceived):
+                if isinstance(event, FrameReceived | FrameRepeated) and event.ticket is not None:
                     self.owed.append(event.ticket)
                     if self.storing:
                         self.session.acknowledge(self.now, event.ticket)

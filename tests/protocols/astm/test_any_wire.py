@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from protocols.astm.control import ACK, ENQ, EOT, NAK, STX
 from protocols.astm.dialect import Dialect
-from protocols.astm.events import BytesIgnored, FrameReceived, MessageFailed, MessageSent
+from protocols.astm.events import (
+    BytesIgnored,
+    FrameReceived,
+    FrameRepeated,
+    MessageFailed,
+    MessageSent,
+)
 from protocols.astm.frame import encode
 from protocols.astm.session import Session
 
@@ -57,7 +63,7 @@ def settle(session: Session, now: float) -> tuple[list[object], bytes]:
     told, written = [], b""
     while events := session.events_received():
         for event in events:
-            if isinstance(event, FrameReceived):
+            if isinstance(event, FrameReceived | FrameRepeated) and event.ticket is not None:
                 session.acknowledge(now, event.ticket)
         told += events
         written += session.data_to_send()
@@ -125,7 +131,7 @@ def test_item_172_anything_in_any_state_neither_fails_nor_grows(steps, switches)
     for wire, action, pause in steps:
         session.receive_data(wire, now)
         for event in session.events_received():
-            if isinstance(event, FrameReceived):
+            if isinstance(event, FrameReceived | FrameRepeated) and event.ticket is not None:
                 ticket = event.ticket
         match action:
             case 0:

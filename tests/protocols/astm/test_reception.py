@@ -93,7 +93,26 @@ def test_item_021_a_repeated_number_with_another_text_keeps_the_first(open_host)
     other = encode(b"H|\\^&\rL|1|N\r", 1)
     assert open_host.receive(other) == ACK
     assert open_host.text == MESSAGE
-    assert open_host.told(FrameRepeated) == [FrameRepeated(other, 1, True)]
+    assert open_host.told(FrameRepeated) == [FrameRepeated(other, 1, True, open_host.owed[-1])]
+    assert open_host.receive(encode(MESSAGE, 1)) == ACK
+    assert not open_host.told(FrameRepeated)[-1].differs
+    assert open_host.receive(encode(MESSAGE, 2)) == ACK
+
+
+@pytest.mark.conformance(21, 46)
+def test_item_021_another_text_is_acknowledged_only_when_it_is_stored_too(open_host):
+    open_host.receive(encode(b"H|\\^&\r", 1))
+    open_host.storing = False
+    other = encode(b"H|\\^&\rP|1\r", 1)
+    assert open_host.deliver(other) == b""
+    assert open_host.refuse() == NAK
+    assert open_host.deliver(other) == b""
+    assert open_host.wait(11) == NAK
+    assert open_host.deliver(other) == b""
+    assert open_host.acknowledge() == ACK
+    assert open_host.deliver(encode(b"L|1|N\r", 2)) == b""
+    assert open_host.acknowledge() == ACK
+    assert open_host.told(FrameReceived)[-1].completes_message
 
 
 @pytest.mark.conformance(21)
