@@ -253,4 +253,5 @@ def _count(rerun: SampleRerun, values: list[Placed]) -> None:
 def _replicates(values: Sorted) -> Counter[int]:
     """How many replicates of each index came."""
     placed = [*values.slots, *(value for value, _ in values.aside)]
-    return Counter(value.index for value in placed if value.result.replicate)
+    replicates = {(value.index, value.result.replicate) for value in placed}
+    return Counter(index for index, replicate in replicates if replicate)

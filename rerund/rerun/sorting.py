@@ -6,6 +6,7 @@ slots and the ledger as the stores have them now. First match, per value:
 - its unit does not fit, or the ledger knows its run: `ignored` (a unit that does not fit
   still fails a requested parameter)
 - a correction, withdrawal or status update of a run that may change in place: `corrections`
+- a second value of one index and replicate in the payload: `aside`, usable ones come first
 - a remaining parameter of the open rerun, not run before the request: `counted` for
   `open_rerun`
 - the first usable value of its index: `slots` (when it is also counted: both)
@@ -56,6 +57,7 @@ class Sorter:
         self._measured = {(row.device_id, row.index) for row in case.ledger}
         self._sorted = Sorted([], [], None, [], [], [], {}, [], [])
         self._filled: set[int] = set()
+        self._given: set[tuple[int, int]] = set()
 
     def sort(self, placed: list[Placed]) -> Sorted:
         """The values by what becomes of them."""
@@ -78,6 +80,15 @@ class Sorter:
             if correction is not None:
                 self._sorted.corrections.append(correction)
                 return True
+        return self._set_apart_second(value)
+
+    def _set_apart_second(self, value: Placed) -> bool:
+        """A run has room for one value per index and replicate; none overwrites another."""
+        key = (value.index, value.result.replicate)
+        if key in self._given:
+            self._sorted.aside.append((value, "same_index"))
+            return True
+        self._given.add(key)
         return False
 
     def _remains(self, value: Placed) -> bool:
@@ -182,5 +193,8 @@ class Sorter:
 
 
 def _by_replicate(placed: list[Placed]) -> list[Placed]:
-    """The instrument's mean first, then the replicates in order: the first one fills a slot."""
-    return sorted(placed, key=lambda value: value.result.replicate)
+    """The instrument's mean first, then the replicates in order: the first one fills a slot.
+
+    Of several values of one replicate a usable one is first.
+    """
+    return sorted(placed, key=lambda value: (value.result.replicate, not value.usable))
