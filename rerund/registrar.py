@@ -14,6 +14,7 @@ registered again, which changes nothing.
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -100,16 +101,19 @@ class Registrar:
             self._wakeup.clear()
             try:
                 busy = self.turn()
-                retry = self._first_retry
-                self.unavailable = False
             except StoreUnavailable as error:
                 log.warning("store unavailable", store=error.store, retry_seconds=retry)
                 self.unavailable = True
-                self._stopping.wait(retry)
-                retry = min(2 * retry, LAST_RETRY)
+            except Exception as error:  # noqa: BLE001 - delivery lives as long as the process
+                _alert(error, retry)
+            else:
+                retry = self._first_retry
+                self.unavailable = False
+                if not busy:
+                    self._wakeup.wait(self._poll_interval)
                 continue
-            if not busy:
-                self._wakeup.wait(self._poll_interval)
+            self._stopping.wait(retry)
+            retry = min(2 * retry, LAST_RETRY)
 
     def turn(self) -> bool:
         """Deliver one batch and look after the stores; answers whether more may be waiting.
@@ -182,8 +186,22 @@ def _held(payload: StoredPayload, error: Exception) -> Mark:
     if isinstance(error, StoreRejected):
         log.error("payload rejected", entry_id=payload.entry_id, store=error.store)
         return Mark(payload.payload_key, "held", f"rejected by the {error.store}")
-    log.error("payload failed", entry_id=payload.entry_id, exc_info=error)
-    return Mark(payload.payload_key, "held", f"internal error: {type(error).__name__}")
+    log.error("payload failed", entry_id=payload.entry_id, error=_type(error), place=_place(error))
+    return Mark(payload.payload_key, "held", f"internal error: {_type(error)}")
+
+
+def _alert(error: Exception, retry: float) -> None:
+    log.error("registrar_failed", alert=True, error=_type(error), retry_seconds=retry)
+
+
+def _type(error: Exception) -> str:
+    """Tell an error by its type alone; its text may quote a value."""
+    return type(error).__name__
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.name}, line {last.lineno} of {last.filename}"
 
 
 def _parked(payload: StoredPayload) -> Mark:

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
+import structlog
+
 from rerund.rerun.case import ReportCase
 from rerund.rerun.delivery import Delivery, from_payload
 from rerund.rerun.draft import Draft
@@ -29,6 +31,8 @@ ATTEMPTS = 20
 
 SWEEP_BATCH = 50
 TOMBSTONE_DAYS = 7
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -150,7 +154,23 @@ class RerunService:
                 workspace.register_late(sample_id)
             self._write(lab_id, workspace)
 
-        self._decide(attempt)
+        try:
+            self._decide(attempt)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one sample must not keep the others waiting
+            if len(samples) == 1:
+                self._give_up(lab_id, samples, error)
+                return
+            for sample_id in sorted(samples):
+                self._register_late(lab_id, [sample_id])
+
+    def _give_up(self, lab_id: int, samples: Collection[str], error: Exception) -> None:
+        """Leave a sample's earlier results to the next look at what is unmatched."""
+        rows = self._stores.reports.reports_of_samples(lab_id, samples)
+        reports = [row.lab_report_id for row in rows]
+        log.error("late_results_failed", alert=True, reports=reports, error=type(error).__name__)
+        self._stores.reports.mark_checked(lab_id, reports)
 
     def purge(self) -> int:
         """Remove the tombstones of deleted documents after a week; answers how many."""

@@ -1,11 +1,13 @@
 """The registrar: every payload reaches the stores, in order per sample, whatever happens."""
 
 import asyncio
+import sqlite3
 import threading
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from rerund.journal import maintenance
 from rerund.journal.journal import Journal
@@ -215,6 +217,71 @@ async def test_a_payload_that_fails_by_a_bug_is_held_and_stops_nobody(daemon, si
     await daemon.drain()
     assert daemon.states("BAD") == [("held", "internal error: RuntimeError")]
     assert site.slots() == {1: "12.5"}
+
+
+async def test_a_failed_payload_is_logged_without_its_error_text(daemon, site):
+    daemon.reports.broken = {"BAD"}
+    await daemon.put(site.payload("09:00", sample="BAD", WBC="7.0"))
+    with capture_logs() as logs:
+        await daemon.drain()
+    (line,) = [line for line in logs if line["event"] == "payload failed"]
+    assert (line["error"], line["place"].partition(",")[0]) == ("RuntimeError", "commit")
+    assert "a bug" not in repr(logs)
+    assert "exc_info" not in line
+
+
+@pytest.mark.parametrize("trouble", ["refused", "broken"])
+async def test_a_late_order_that_fails_stops_nobody(daemon, site, trouble):
+    await daemon.put(
+        site.payload("09:00", sample="BAD", WBC="7.0"), site.payload("09:00", sample="S2", WBC="8")
+    )
+    await daemon.drain()
+    setattr(daemon.reports, trouble, {"BAD"})
+    site.report(2, sample="BAD", at="10:00")
+    site.report(3, sample="S2", at="10:00")
+    await daemon.put(site.payload("09:10", WBC="12.5"))
+    with capture_logs() as logs:
+        await daemon.drain()
+    assert (site.slots(1), site.slots(2), site.slots(3)) == ({1: "12.5"}, {}, {1: "8"})
+    alerts = [line["reports"] for line in logs if line["event"] == "late_results_failed"]
+    assert [2] in alerts
+    assert [3] not in alerts
+    assert site.stores.reports.unchecked_reports(1, 10) == []
+
+
+async def test_a_late_order_that_failed_is_tried_again_now_and_then(daemon, site):
+    await daemon.put(site.payload("09:00", sample="BAD", WBC="7.0"))
+    await daemon.drain()
+    daemon.reports.refused = {"BAD"}
+    site.report(2, sample="BAD", at="10:00")
+    await daemon.drain()
+    daemon.reports.refused = set()
+    site.service.sweep_unmatched(1)
+    assert site.slots(2) == {1: "7.0"}
+
+
+@pytest.mark.parametrize("error", [StoreRejected("report store"), sqlite3.OperationalError("12.5")])
+async def test_the_thread_outlives_an_error_of_its_turn(daemon, site, error):
+    await daemon.put(site.payload("09:00", WBC="12.5"))
+    turn, left = daemon.registrar._upkeep.turn, [error, error]
+
+    def fails_twice(now):
+        if left:
+            raise left.pop()
+        turn(now)
+
+    daemon.registrar._upkeep.turn = fails_twice
+    with capture_logs() as logs:
+        daemon.registrar.start()
+        while daemon.states() != [("delivered", "")]:
+            await asyncio.sleep(0)
+        assert await asyncio.to_thread(daemon.registrar.stop, 10.0)
+    failed = [line for line in logs if line["event"] == "registrar_failed"]
+    assert [(line["error"], line["retry_seconds"]) for line in failed] == [
+        (type(error).__name__, 0.01),
+        (type(error).__name__, 0.02),
+    ]
+    assert "12.5" not in repr(failed)
 
 
 async def test_reports_that_appear_take_their_results(daemon, site):
