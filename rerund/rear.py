@@ -108,49 +108,54 @@ class Rear:
         while True:
             loop = asyncio.get_running_loop()
             started = loop.time()
-            code = await self._run()
+            how = await self._run_to_end()
             if self._stopping:
                 return
             if loop.time() - started > LAST_RESTART:
                 pause = FIRST_RESTART
-            log.error("registrar_died", alert=True, exit_code=code, restart_seconds=pause)
+            log.error("registrar_died", alert=True, restart_seconds=pause, **how)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_RESTART)
+
+    async def _run_to_end(self) -> dict[str, object]:
+        """Run one registrar, whatever happens; returns how it ended."""
+        try:
+            return {"exit_code": await self._run()}
+        except Exception as error:  # noqa: BLE001 - no fault may end the trying
+            return {"error": type(error).__name__}
 
     async def _run(self) -> int:
         """Run one registrar to its end; returns its exit code."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "rerund.registrar_process",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-            )
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._send(self._orders())
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                process = await _spawn(theirs)
+            except BaseException:
+                writer.close()
+                raise
+        self._writer = writer
         try:
-            await self._listen(reader)
+            self._send(self._orders())
+            await self._listen(reader, writer)
             return await process.wait()
-        except asyncio.CancelledError:
+        except BaseException:
             _kill(process)
             raise
         finally:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            writer.close()
+            self._writer = None
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-                self._act(decode_for_daemon(await reader.readexactly(length)))
+                self._act(decode_for_daemon(await reader.readexactly(length)), writer)
 
-    def _act(self, message: ToDaemon) -> None:
+    def _act(self, message: ToDaemon, asker: asyncio.StreamWriter) -> None:
         match message:
             case Marks(ticket, marks):
-                self._journal.mark_payloads(marks, self._answer(ticket))
+                self._journal.mark_payloads(marks, _answer(ticket, asker))
             case WaitingCopy(rows, refreshed_at):
                 self.waiting.replace(rows, refreshed_at)
                 self._journal.replace_waiting(rows, refreshed_at)
@@ -159,12 +164,6 @@ class Rear:
                 own = self._journal.journal_id
                 others = [pair for pair in runs if not pair[1].result_id.startswith(own)]
                 self.on_earlier(device_id, others)
-
-    def _answer(self, ticket: int) -> Callable[[JournalError | None], None]:
-        def marked(error: JournalError | None) -> None:
-            self._send(Marked(ticket, None if error is None else str(error)))
-
-        return marked
 
     def _orders(self) -> Start:
         file = self._config.file
@@ -196,6 +195,27 @@ def _unknown_histories(config: Config, reader: JournalReader) -> dict[str, str]:
 
 def _ignore(device_id: str, runs: Runs) -> None:
     del device_id, runs
+
+
+def _answer(ticket: int, asker: asyncio.StreamWriter) -> Callable[[JournalError | None], None]:
+    """Tell who asked, and nobody else: its successor counts tickets of its own."""
+
+    def marked(error: JournalError | None) -> None:
+        if not asker.is_closing():
+            asker.write(encode(Marked(ticket, None if error is None else str(error))))
+
+    return marked
+
+
+async def _spawn(theirs: socket.socket) -> Process:
+    descriptor = theirs.fileno()
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "rerund.registrar_process",
+        str(descriptor),
+        pass_fds=(descriptor,),
+    )
 
 
 def _kill(process: Process) -> None:

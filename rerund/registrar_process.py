@@ -84,8 +84,9 @@ class Channel:
 
     def marked(self, message: Marked) -> None:
         """Pass an answer on to who waits for it."""
-        told = self._waiting.pop(message.ticket)
-        told(None if message.error is None else MarksRefused(message.error))
+        told = self._waiting.pop(message.ticket, None)
+        if told is not None:
+            told(None if message.error is None else MarksRefused(message.error))
 
     def keep(self, rows: Sequence[OpenRerun], refreshed_at: str) -> None:
         """Hand the copy of the waiting list over."""
