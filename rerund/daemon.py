@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 EXIT_IO_ERROR = 74
 """EX_IOERR of sysexits(3): the journal can not commit."""
 
+EXIT_UNAVAILABLE = 69
+"""EX_UNAVAILABLE: the stores or the journal can not be used."""
+
 EXIT_SOFTWARE = 70
 """EX_SOFTWARE: a fault of our own; the service manager starts again."""
 
@@ -69,6 +72,7 @@ class Daemon:
         interpretation = self._interpretation(journal, rear, links)
         journal.on_received = interpretation.put
         rear.on_earlier = interpretation.learn
+        rear.on_unusable = self._refuse
         journal.on_changed = interpretation.forget
         interpretation.start()
         journal.start(loop)
@@ -106,6 +110,11 @@ class Daemon:
         """End the process: what the kernel dropped after a failed fsync can not be known."""
         log.critical("journal_failed", alert=True, cause=error.cause)
         self._exit_code = EXIT_IO_ERROR
+        self._stop.set()
+
+    def _refuse(self) -> None:
+        """End the process: the tables of the store are of a version that is not known here."""
+        self._exit_code = EXIT_UNAVAILABLE
         self._stop.set()
 
     def _fail_from_thread(self) -> None:

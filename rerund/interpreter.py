@@ -220,7 +220,9 @@ def _reason_to_hold(messages: Sequence[Message]) -> str:
         return "aborted"
     if not all(message.complete for message in messages[:-1]):
         return "incomplete"
-    return "" if messages else "no_message"
+    if not messages:
+        return "no_message"
+    return "" if all(message.header for message in messages) else "no_header"
 
 
 def _place(error: Exception) -> str:

@@ -21,6 +21,7 @@ from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
 from rerund.registrar_channel import (
     LENGTH_BYTES,
+    UNUSABLE,
     Earlier,
     Marked,
     Marks,
@@ -59,6 +60,7 @@ class Rear:
             rows, refreshed_at = reader.waiting()
             self._unknown = _unknown_histories(config, reader)
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
+        self.on_unusable: Callable[[], None] = lambda: None
         self.on_earlier: Callable[[str, Runs], None] = _ignore
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
@@ -110,6 +112,9 @@ class Rear:
             started = loop.time()
             how = await self._run_to_end()
             if self._stopping:
+                return
+            if how.get("exit_code") == UNUSABLE:
+                self.on_unusable()
                 return
             if loop.time() - started > LAST_RESTART:
                 pause = FIRST_RESTART
@@ -211,6 +216,7 @@ async def _spawn(theirs: socket.socket) -> Process:
     descriptor = theirs.fileno()
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing of the folder that the daemon happens to be in
         "-m",
         "rerund.registrar_process",
         str(descriptor),

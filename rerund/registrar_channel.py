@@ -12,6 +12,9 @@ from rerund.rerun.rules import Rules
 
 LENGTH_BYTES = 4
 
+UNUSABLE = 69
+"""Exit code of a registrar whose stores are of another version: trying again is no use."""
+
 
 class Start(msgspec.Struct, tag=True, frozen=True):
     """To the registrar, first of all: what it works on. `poll_interval` is seconds.

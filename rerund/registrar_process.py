@@ -22,6 +22,7 @@ from rerund.journal.rows import Mark
 from rerund.registrar import Registrar
 from rerund.registrar_channel import (
     LENGTH_BYTES,
+    UNUSABLE,
     Earlier,
     Marked,
     Marks,
@@ -40,6 +41,7 @@ from rerund.rerun.service import RerunService
 from rerund.rerun.workspace import Alert
 from rerund.stores.embedded import open_embedded
 from rerund.stores.ports import ReportStore, StoreError
+from rerund.stores.versions import StoreVersionError
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 
 log = structlog.get_logger(__name__)
@@ -116,6 +118,18 @@ def main() -> None:
     if not isinstance(start, Start):
         return
     logs.configure(start.log_format, start.log_level)
+    try:
+        _work(start, channel)
+    except StoreVersionError as error:
+        log.critical("store_version", alert=True, path=start.store_path, reason=str(error))
+        sys.exit(UNUSABLE)
+    except StoreError as error:
+        log.error("store_unusable", alert=True, path=start.store_path, reason=str(error))  # noqa: TRY400
+        sys.exit(1)
+
+
+def _work(start: Start, channel: Channel) -> None:
+    """Deliver until the daemon closes the line. Raises StoreError for stores it can not open."""
     with (
         open_embedded(Path(start.store_path)) as embedded,
         JournalReader(Path(start.journal_path)) as reader,

@@ -234,7 +234,12 @@ def replay(
 @app.command(epilog="Example: rerund journal prune --keep-days 30")
 def prune(
     keep_days: Annotated[
-        float | None, typer.Option("--keep-days", help="Default: as configured.")
+        float | None,
+        typer.Option(
+            "--keep-days",
+            min=0,
+            help="Default: as configured. The history window (72 h) is kept in any case.",
+        ),
     ] = None,
     config: ConfigOption = CONFIG_DEFAULT,
 ) -> None:

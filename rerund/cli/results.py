@@ -34,13 +34,16 @@ def results(
     With --json one payload a line. Exits 1 when nothing is known of the sample.
     """
     with opened_service(config) as (service, lab_id):
-        payloads = service.results(lab_id, sample).payloads
+        view = service.results(lab_id, sample)
+    payloads = view.payloads
     payloads = [*payloads, *_not_in_the_ledger(config, sample, payloads)]
     if as_json:
         for payload in payloads:
             typer.echo(to_json(payload).decode())
     else:
         _print(sample, payloads)
+        for reason in view.reasons:
+            typer.echo(f"not on a report: {_REASONS.get(reason, reason)}")
     if not payloads:
         raise typer.Exit(1)
 
@@ -94,3 +97,10 @@ def _side_by_side(runs: Sequence[Payload]) -> Iterable[tuple[str, list[str]]]:
 def _cell(result: Result) -> str:
     text = " ".join(filter(None, (result.value, result.units, "".join(result.abnormal_flags))))
     return f"{text} [{result.invalid_reason}]" if result.invalid_reason else text
+
+
+_REASONS = {
+    "no_report": "no report is registered for the sample in the time of the run",
+    "no_mapping": "the test code is mapped to no parameter of a report",
+    "ambiguous_sample": "two patients are possible: the ids of report and instrument differ",
+}

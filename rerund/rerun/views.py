@@ -25,13 +25,15 @@ class ReportView(msgspec.Struct):
 class SampleView(msgspec.Struct):
     """Everything known of a sample: its reports, and every value as payloads.
 
-    `unmatched` are the payloads that wait for a report or a mapping.
+    `unmatched` are the payloads that wait for a report or a mapping, `reasons` the words for
+    why: `no_report`, `no_mapping`, `ambiguous_sample`.
     """
 
     sample_id: str
     reports: list[ReportView]
     payloads: list[Payload]
     unmatched: list[Payload]
+    reasons: list[str]
 
 
 def show(case: ReportCase) -> dict[str, object]:
@@ -133,4 +135,5 @@ def sample_view(
         reports=[report_view(case) for case in cases],
         payloads=to_payloads(ordered, names),
         unmatched=to_payloads(unmatched, names),
+        reasons=sorted({row.reason for row in unmatched if row.reason}),
     )
