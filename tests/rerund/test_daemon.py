@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -203,3 +204,30 @@ async def test_the_registrar_dies_with_a_killed_daemon_and_the_next_one_goes_on(
     assert (await site.sends(messages.original("S001", EARLIER))).accepted
     await site.settled()
     assert [entry["state"] for entry in site.entries()] == ["interpreted", "retransmission"]
+
+
+async def test_a_store_of_another_version_is_refused(tmp_path):
+    site = Site(tmp_path)
+    site.state_dir.mkdir()
+    with open_embedded(site.state_dir / "store.db"):
+        pass
+    with closing(sqlite3.connect(site.state_dir / "store.db")) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = 'of tomorrow'")
+
+    code, said = await run_to_its_end(site.config)
+
+    assert code == UNAVAILABLE
+    assert "store_version" in said
+    assert "of tomorrow" in said
+
+
+async def test_a_store_that_can_not_be_read_is_told_and_stops_no_link(tmp_path):
+    site = Site(tmp_path)
+    site.state_dir.mkdir()
+    (site.state_dir / "store.db").write_bytes(os.urandom(5000))
+    async with site:
+        told = await site.daemon.logs("store_unusable")
+        sent = await site.sends(messages.original("S001", EARLIER))
+
+    assert told["path"].endswith("store.db")
+    assert sent.accepted

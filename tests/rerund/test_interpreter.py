@@ -57,6 +57,7 @@ STATES = {
         "incomplete",
     ),
     "no record at all": ([], "held", "no_message"),
+    "text that is no message": (["hello world", "this is nothing"], "held", "no_header"),
 }
 
 
