@@ -1,17 +1,19 @@
 """What an entry reads as now, with the profile of today and the inputs of its decision."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from drivers.result import Result
 from rerund.config import Config
 from rerund.deciders import decider_of
 from rerund.inputs import unpack_inputs
 from rerund.interpreter import Outcome
 from rerund.journal.reader import JournalReader
-from rerund.journal.rows import StoredEntry
-from rerund.payload_codec import unpack
-from rerund.rerun.model import Payload
+from rerund.journal.rows import PayloadRow, StoredEntry, StoredPayload
+from rerund.payload_codec import pack, unpack
+from rerund.rerun.model import Payload, PayloadContext
 from rerund.resume import joined
 
 DECIDED = ("interpreted", "query", "retransmission", "empty", "held")
@@ -32,6 +34,91 @@ def decide_anew(config: Config, reader: JournalReader, entry: StoredEntry) -> Ou
     return decider.decide(entry.entry_id, entry.received_at, text, inputs, inputs)
 
 
+def corrections(config: Config, reader: JournalReader, entry: StoredEntry) -> list[PayloadRow]:
+    """Return payloads that correct what was delivered of an entry and now reads otherwise.
+
+    Only values are corrected: what run it was has been decided and may have been acted on. A
+    correction that is there already is not made again.
+    """
+    outcome = decide_anew(config, reader, entry)
+    stored = reader.payloads(entry.entry_id)
+    delivered = {p.payload_id for p in stored if p.state == "delivered"}
+    current = {r.result_id: r for payload in _as_corrected(stored) for r in payload.results}
+    rows = []
+    for payload, context in outcome.payloads if outcome else ():
+        changed = [
+            _correction(result, len(stored))
+            for result in payload.results
+            if payload.payload_id in delivered
+            and result.result_id in current
+            and _reading(result) != _reading(current[result.result_id])
+        ]
+        if changed:
+            rows.append(_correcting(payload, context, changed, len(stored)))
+    return rows
+
+
+def _as_corrected(stored: Sequence[StoredPayload]) -> list[Payload]:
+    """Return the payloads of an entry with the corrections of earlier replays in their places."""
+    payloads = [unpack(payload.body)[0] for payload in stored]
+    own = {result.result_id for payload in payloads for result in payload.results}
+    newer = {r.supersedes: r for p in payloads for r in p.results if r.supersedes in own}
+    kept = [p for p in payloads if not all(r.supersedes in own for r in p.results)]
+    for payload in kept:
+        payload.results = [_now_reading(result, newer) for result in payload.results]
+    return kept
+
+
+def _now_reading(result: Result, newer: dict[str, Result]) -> Result:
+    latest = newer.get(result.result_id)
+    if latest is None:
+        return result
+    return msgspec.structs.replace(result, **{name: getattr(latest, name) for name in READING})
+
+
+READING = (
+    "value",
+    "comparator",
+    "numeric",
+    "invalid_reason",
+    "units",
+    "result_status",
+    "abnormal_flags",
+)
+"""The members of a result that a correction changes."""
+
+
+def _reading(result: Result) -> list[object]:
+    return [getattr(result, name) for name in READING]
+
+
+def _correction(result: Result, turn: int) -> Result:
+    return msgspec.structs.replace(
+        result,
+        result_id=f"{result.result_id}-c{turn}",
+        run_kind="correction",
+        evidence="explicit",
+        supersedes=result.result_id,
+    )
+
+
+def _correcting(
+    payload: Payload, context: PayloadContext, results: list[Result], turn: int
+) -> PayloadRow:
+    payload_id = str(uuid.uuid5(uuid.UUID(payload.payload_id), f"correction-{turn}"))
+    corrected = msgspec.structs.replace(
+        payload,
+        payload_id=payload_id,
+        is_rerun=False,
+        rerun_number=0,
+        rerun_type=None,
+        machine_triggered_rerun=False,
+        results=results,
+    )
+    body = pack(corrected, context)
+    return PayloadRow(payload_id, payload.sample_id, False, 0, payload.kind, body)
+
+
 def differences(config: Config, reader: JournalReader, entry: StoredEntry) -> list[str]:
     """Return a line for each difference between an entry's payloads and what it reads as now."""
     if entry.state not in DECIDED:
@@ -39,7 +126,7 @@ def differences(config: Config, reader: JournalReader, entry: StoredEntry) -> li
     outcome = decide_anew(config, reader, entry)
     if outcome is None:
         return [f"instrument {entry.device_id} is not configured"]
-    kept = {p.payload_id: unpack(p.body)[0] for p in reader.payloads(entry.entry_id)}
+    kept = {p.payload_id: p for p in _as_corrected(reader.payloads(entry.entry_id))}
     now = {payload.payload_id: payload for payload, _ in outcome.payloads}
     found = [] if outcome.state == entry.state else [f"state: {entry.state} -> {outcome.state}"]
     for payload_id in sorted(kept.keys() | now.keys()):

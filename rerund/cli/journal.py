@@ -202,23 +202,32 @@ def release(
 def replay(
     entry_id: EntryArgument,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Let the daemon decide it again if nothing went out.")
+        bool, typer.Option("--apply", help="Decide it again, or correct what went out.")
     ] = False,
     config: ConfigOption = CONFIG_DEFAULT,
 ) -> None:
     """Show what an entry reads as now, and how that differs from what was kept.
 
     Exits 1 when it differs. With --apply an entry of which nothing was delivered is decided
-    again by the daemon.
+    again by the daemon; of one that was, values that read otherwise go out as corrections.
     """
-    from rerund.replay import differences
+    from rerund.replay import corrections, differences
 
     loaded = load_config(config)
     with opened_journal(config) as reader:
-        found = differences(loaded, reader, _entry(reader, entry_id))
+        entry = _entry(reader, entry_id)
+        found = differences(loaded, reader, entry)
+        rows = corrections(loaded, reader, entry)
     for line in found:
         typer.echo(line)
-    if apply:
+    if apply and rows:
+        _change(
+            config,
+            entry_id,
+            "corrected",
+            lambda path: _maintenance().add_payloads(path, entry_id, rows),
+        )
+    elif apply:
         _change(
             config,
             entry_id,

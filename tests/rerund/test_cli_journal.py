@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from drivers.profile import SHIPPED
 from rerund.cli.exits import REFUSED, UNAVAILABLE, USAGE
 from rerund.demo import messages
 from tests.rerund.site import Site, rerund, until
@@ -121,6 +122,28 @@ async def test_a_delivered_entry_is_not_decided_again(site):
     refused = rerund("journal", "replay", 1, "--apply", "-c", site.config)
     assert refused.exit_code == REFUSED
     assert state(site, 1) == ("interpreted", "")
+
+
+async def test_what_was_delivered_and_reads_otherwise_is_corrected_when_told(site, tmp_path):
+    await site.sends(messages.original("S001", EARLIER))
+    await site.settled()
+    shipped = (SHIPPED / "sysmex-xn.toml").read_text()
+    sentinel = '[[result.invalid]]\ntext = "31"\nreason = "blocked"\n\n'
+    mended = shipped.replace("[[result.invalid]]", f"{sentinel}[[result.invalid]]", 1)
+    (tmp_path / "sysmex-xn.toml").write_text(mended)
+    folder = f'[daemon]\ndrivers_dir = "{tmp_path}"\n'
+    site.config.write_text(site.config.read_text().replace("[daemon]\n", folder, 1))
+
+    shown = rerund("journal", "replay", 1, "-c", site.config)
+    assert "invalid_reason: None -> 'blocked'" in shown.stdout
+    assert "corrected" in site.ok("journal", "replay", 1, "--apply").stdout
+    await until(lambda: {p["state"] for p in site.entries()[0]["payloads"]} == {"delivered"})
+
+    correction = site.payloads("S001")[-1]["results"]
+    assert [(r["test_code"], r["run_kind"], r["invalid_reason"]) for r in correction] == [
+        ("PLT", "correction", "blocked")
+    ]
+    assert "reads as it did" in site.ok("journal", "replay", 1).stdout
 
 
 async def test_an_entry_that_delivered_nothing_is_decided_again_when_told(site):
