@@ -94,6 +94,8 @@ class RerunSection(Section):
     resume_window: Seconds = 900.0
     late_order_window: Seconds = 72 * 3600.0
     sample_id_window: Seconds = 14 * 86400.0
+    auto_rerun_max_age: Seconds = 2 * 3600.0
+    rerun_overdue: Seconds = 4 * 3600.0
 
 
 class StoreSection(Section):

@@ -237,6 +237,9 @@ def rules_of(config: Config) -> Rules:
         sample_id_window=windows.sample_id_window,
         history_window=windows.history_window,
         clock_tolerance=windows.clock_tolerance,
+        resend_window=windows.resend_window,
+        auto_rerun_max_age=windows.auto_rerun_max_age,
+        rerun_overdue=windows.rerun_overdue,
         keep_parallel=frozenset(
             instrument.device_id
             for instrument in config.instruments

@@ -54,7 +54,7 @@ class ReportCase:
         self.by_result: dict[str, list[LedgerRow]] = {}
         for row in loaded.ledger:
             self._index(row)
-        self._read = (loaded.row.rerun_version, loaded.row.flag)
+        self._read = msgspec.structs.replace(loaded.row)
         self.pending = Transaction([], [], [], [], [], [])
         self._touched: set[int] = set()
 
@@ -67,6 +67,11 @@ class ReportCase:
     def closed_to_lims(self) -> bool:
         """Whether the report is completed or signed."""
         return self.row.is_completed or self.row.is_signed
+
+    def would_change(self, value: SampleRerunValues) -> bool:
+        """Whether the report shows the value of another run now, or none."""
+        slot = self.slots.get(value.index)
+        return slot is None or slot.result_id != value.result_id
 
     def _index(self, row: LedgerRow) -> None:
         self.ledger.append(row)
@@ -117,16 +122,18 @@ class ReportCase:
 
     def effects(self) -> Transaction:
         """What the events since reading write."""
-        row, (version, flag) = self.row, self._read
+        row, read = self.row, self._read
         update = ReportUpdate(
             lab_id=row.lab_id,
             lab_report_id=row.lab_report_id,
-            expected_version=version,
-            expected_flag=flag,
+            expected_version=read.rerun_version,
+            expected_flag=read.flag,
             rerun_version=row.rerun_version,
             flag=row.flag,
             last_rerun_number=row.last_rerun_number,
             auto_rerun_indexes=row.auto_rerun_indexes,
-            is_signed=row.is_signed,
+            is_completed=read.is_completed,
+            is_signed=read.is_signed,
+            take_back_signature=read.is_signed and not row.is_signed,
         )
         return msgspec.structs.replace(self.pending, reports=[update])

@@ -44,6 +44,15 @@ class Lab:
         mappings = self._by_test.get((device_id, test_code, report_format_id), ())
         return [(parameters[m.index], m) for m in mappings if m.index in parameters]
 
+    def mapping_of(self, device_id: str, report_format_id: int, index: int) -> Mapping | None:
+        """The only mapping of an instrument to a parameter; None for none or several."""
+        found = [
+            mapping
+            for mapping in self._by_format.get(report_format_id, ())
+            if (mapping.device_id, mapping.index) == (device_id, index)
+        ]
+        return found[0] if len(found) == 1 else None
+
     def get_rerun_format_machine_names_map(
         self, report_format_id: int, indexes: Collection[int]
     ) -> dict[str, MachineNames]:

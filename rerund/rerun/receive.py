@@ -4,6 +4,7 @@ from collections import Counter
 
 import msgspec
 
+from rerund.rerun.auto_check import check_originals
 from rerund.rerun.case import ReportCase
 from rerund.rerun.corrections import apply_correction
 from rerund.rerun.delivery import Delivery
@@ -12,15 +13,16 @@ from rerund.rerun.draft import SYSTEM_USER, Draft
 from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.model import RerunType
+from rerund.rerun.opening import touch_waiting
 from rerund.rerun.placing import Placed, event_id, place
 from rerund.rerun.receive_log import log_failed, log_received
-from rerund.rerun.records import EventKind, EventRow, WaitingRow
+from rerund.rerun.records import EventRow
 from rerund.rerun.rules import Rules
 from rerund.rerun.slots import arrived_late, fill_slot, rerun_value, run_kind_of
 from rerund.rerun.sorting import Sorted, Sorter
 from rerund.rerun.states import Action, ActivityCode, Event
 
-_RERUN_TYPE: dict[str, RerunType] = {
+RERUN_TYPE: dict[str, RerunType] = {
     "Manual": "manual_rerun",
     "Auto": "auto_rerun",
     "Instrument": "machine_rerun",
@@ -50,20 +52,26 @@ def receive(
     placed = place(case, delivery, lab)
     if not placed:
         return None
-    sorter = Sorter(case, delivery, known, rules)
+    draft = Draft(case, event_id(case, placed), "values", at)
+    return register(draft, placed, Sorter(case, delivery, known, rules), rules)
+
+
+def register(draft: Draft, placed: list[Placed], sorter: Sorter, rules: Rules) -> EventRow:
+    """Register values that have their place in the event of `draft`."""
     values = sorter.sort(placed)
-    only_corrections = len(values.corrections) == len(placed)
-    kind: EventKind = "correction" if only_corrections else "values"
-    receiver = _Receiver(Draft(case, event_id(case, placed), kind, at), sorter)
+    if len(values.corrections) == len(placed):
+        draft.kind = "correction"
+    receiver = _Receiver(draft, sorter, rules)
     receiver.apply(values)
     return receiver.close()
 
 
 class _Receiver:
-    def __init__(self, draft: Draft, sorter: Sorter):
+    def __init__(self, draft: Draft, sorter: Sorter, rules: Rules):
         self._draft = draft
         self._case = draft.case
         self._sorter = sorter
+        self._rules = rules
         self._answer = Answer(None, [], [], [])
         self._numbers: list[int] = []
 
@@ -74,6 +82,7 @@ class _Receiver:
             apply_correction(self._draft, correction)
             self._answer.accepted.append(correction.value.index)
         self._originals(values)
+        check_originals(self._draft, self._to_check(values), self._rules)
         if values.open_rerun is not None:
             self.register_manual_triggered_rerun(values.open_rerun, values.counted)
         for number, joined in values.joined.items():
@@ -85,7 +94,7 @@ class _Receiver:
 
     def close(self) -> EventRow:
         self._answer.rerun_number = max(self._numbers, default=None)
-        self._draft.number = self._answer.rerun_number
+        self._draft.number = self._answer.rerun_number or self._draft.number
         answer = msgspec.structs.asdict(self._answer)
         answer["sampleRedrawFlag"] = self._case.row.flag
         rerun = self._case.reruns.get(self._answer.rerun_number or 0)
@@ -107,6 +116,14 @@ class _Receiver:
                 self._keep_original(value, None)
         for value, reason in values.aside:
             self._keep_original(value, reason)
+
+    def _to_check(self, values: Sorted) -> list[int]:
+        """Originals that are shown or changed now, and those that nothing can be shown of."""
+        counted = {id(value) for value in values.counted}
+        shown = [value.index for value in values.slots if id(value) not in counted]
+        changed = [one.value.index for one in values.corrections if one.shown]
+        unusable = [value.index for value, reason in values.aside if reason == "unusable"]
+        return [*shown, *changed, *([] if self._sorter.is_rerun else unusable)]
 
     def _keep_original(self, value: Placed, reason: str | None) -> None:
         row = value.row
@@ -184,7 +201,7 @@ class _Receiver:
                     self._draft,
                     value,
                     rerun.rerun_number,
-                    _RERUN_TYPE[rerun.type],
+                    RERUN_TYPE[rerun.type],
                     requested=requested,
                 )
             )
@@ -235,13 +252,6 @@ class _Receiver:
         for number in sorted({number for _, number in refused} - logged):
             indexes = sorted({value.index for value, of in refused if of == number})
             log_failed(self._draft, log, number, indexes, reason)
-
-
-def touch_waiting(draft: Draft, row: WaitingRow) -> None:
-    """A waiting-list row has changed: readers see a higher version."""
-    row.version += 1
-    row.updated_at = draft.at
-    draft.case.touch_waiting(row)
 
 
 def _count(rerun: SampleRerun, values: list[Placed]) -> None:

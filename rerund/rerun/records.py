@@ -123,7 +123,11 @@ class ReportRow(msgspec.Struct, kw_only=True):
 
 
 class ReportUpdate(msgspec.Struct, kw_only=True, frozen=True):
-    """A compare-and-set of the rerun columns, guarded by version *and* flag as read."""
+    """A compare-and-set of the rerun columns, guarded by version *and* flag as read.
+
+    `is_completed` and `is_signed` are guards too: a LIMS that completes or signs a report
+    changes what may be done with it. `take_back_signature` clears `is_signed`.
+    """
 
     lab_id: int
     lab_report_id: int
@@ -133,7 +137,9 @@ class ReportUpdate(msgspec.Struct, kw_only=True, frozen=True):
     flag: int
     last_rerun_number: int
     auto_rerun_indexes: list[int]
+    is_completed: bool
     is_signed: bool
+    take_back_signature: bool = False
 
 
 class ReportValue(msgspec.Struct, kw_only=True):
@@ -301,3 +307,17 @@ class Transaction(msgspec.Struct):
     values: list[ReportValue] = []
     waiting: list[WaitingRow] = []
     activity: list[ActivityRow] = []
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What became of entering a request under its key.
+
+    `new`: work on it, under `event_id`, which is an earlier one's when that was left
+    behind; `running`: somebody does; `done`: the answer is here; `other_body`: the key
+    belongs to another request.
+    """
+
+    state: Literal["new", "running", "done", "other_body"]
+    event_id: str
+    status: int | None = None
+    answer: dict[str, object] | None = None

@@ -25,3 +25,9 @@ class Conflict(Refusal):
 
 class Impossible(Refusal):
     """The report could never take it: an unknown index, one without `manual_rerun`, …"""
+
+
+def check_version(current: int, seen: int | None) -> None:
+    """Raise Conflict `changed` when a report is not at the version that the caller saw."""
+    if seen is not None and seen != current:
+        raise Conflict("changed", "the report has changed", "version", version=current)

@@ -1,17 +1,14 @@
 """What people ask of a report: a rerun, or that one be given up. Pure decisions."""
 
-from collections.abc import Collection
-
 import msgspec
 
 from rerund.rerun.case import ReportCase
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.draft import Draft
-from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
-from rerund.rerun.receive import touch_waiting
-from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventRow, WaitingRow
-from rerund.rerun.refusals import Conflict, Impossible
+from rerund.rerun.opening import Wanted, close_rerun, open_rerun
+from rerund.rerun.records import ANY_DEVICE, EventRow
+from rerund.rerun.refusals import Conflict, Impossible, check_version
 from rerund.rerun.states import Action, Event
 
 
@@ -46,16 +43,16 @@ def request(
         )
     if case.closed_to_lims and not asked.confirm:
         raise Conflict("completed", "the report is completed or signed", "confirm")
-    rerun = _new_rerun(draft, asked, indexes)
-    draft.write_rerun(rerun)
-    _add_to_waiting_list(draft, rerun, asked)
-    draft.number = rerun.rerun_number
-    draft.log(
-        transition.log,
-        rerun.rerun_number,
-        old={"values": _shown(case, indexes)},
-        new={"requested_parameters": indexes, "type": rerun.type, "reason": asked.reason},
+    wanted = Wanted(
+        rerun_type="manual_rerun",
+        indexes=indexes,
+        created_by=draft.user,
+        reason=asked.reason,
+        dilution=asked.dilution,
+        device_id=asked.device_id,
+        priority=asked.priority,
     )
+    rerun = open_rerun(draft, wanted, transition.log)
     answer = {**as_json(rerun), "also_in": also_in, "sampleRedrawFlag": case.row.flag}
     return draft.close(answer)
 
@@ -85,60 +82,13 @@ def _check_device(case: ReportCase, lab: Lab, device_id: str, indexes: list[int]
         )
 
 
-def _new_rerun(draft: Draft, asked: RerunRequest, indexes: list[int]) -> SampleRerun:
-    row, number, now = draft.case.row, draft.next_number(), int(seconds(draft.at))
-    return SampleRerun(
-        lab_id=row.lab_id,
-        lab_report_id=row.lab_report_id,
-        sample_id=row.sample_id,
-        type="Manual",
-        rerun_number=number,
-        is_active=True,
-        requested_parameters=indexes,
-        parameter_names=[draft.case.parameters[index].parameter_name for index in indexes],
-        reason=asked.reason,
-        dilution=asked.dilution,
-        run_key=f"request/{number}",
-        created_by=draft.user,
-        created_at=now,
-        updated_by=draft.user,
-        updated_at=now,
-        version=draft.version,
-    )
-
-
-def _add_to_waiting_list(draft: Draft, rerun: SampleRerun, asked: RerunRequest) -> None:
-    draft.case.touch_waiting(
-        WaitingRow(
-            lab_id=rerun.lab_id,
-            lab_report_id=rerun.lab_report_id,
-            device_id=asked.device_id,
-            rerun_number=rerun.rerun_number,
-            rerun_type="manual_rerun",
-            requested=rerun.requested_parameters,
-            remaining=rerun.requested_parameters,
-            priority=asked.priority,
-            status="pending",
-            reason=asked.reason,
-            version=1,
-            created_at=draft.at,
-            updated_at=draft.at,
-            sample_id=rerun.sample_id,
-            report_format_id=draft.case.row.report_format_id,
-        )
-    )
-
-
 def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | None) -> EventRow:
     """Give up the open rerun, or without one every run that waits for review; log 985.
 
     Originals stay. `version` is the report's as the caller saw it: Conflict `changed`
     when it is another by now; None cancels whatever is there.
     """
-    if version is not None and version != case.row.rerun_version:
-        raise Conflict(
-            "changed", "the report has changed", "version", version=case.row.rerun_version
-        )
+    check_version(case.row.rerun_version, version)
     active = case.active
     others = active is not None and any(r is not active for r in case.reruns.values())
     transition = draft.step(Event.CANCEL_ONE if others else Event.CANCEL)
@@ -146,7 +96,7 @@ def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | No
     numbers = [active.rerun_number] if only_open and active else sorted(case.reruns)
     old = {str(key[1]): value.value for key, value in case.values.items() if key[0] in numbers}
     for number in numbers:
-        discard(draft, number)
+        _discard(draft, number)
     draft.number = numbers[-1] if numbers else None
     draft.log(
         transition.log,
@@ -164,25 +114,14 @@ def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | No
     )
 
 
-def discard(draft: Draft, number: int) -> None:
-    """Delete a rerun and its values (tombstones), settle the ledger, close the waiting list."""
-    case, now = draft.case, int(seconds(draft.at))
-    rerun = case.reruns[number]
-    rerun.is_active = False
-    rerun.deleted_at = rerun.updated_at = now
-    rerun.updated_by = draft.user
-    draft.write_rerun(rerun)
-    for value in [v for v in case.values.values() if v.rerun_number == number]:
-        value.deleted_at = now
-        draft.write_value(value)
+def _discard(draft: Draft, number: int) -> None:
+    """Delete a rerun, and settle what the ledger holds of it."""
+    case = draft.case
+    close_rerun(draft, number)
     for row in case.ledger:
         if row.rerun_number == number and row.outcome == "registered" and row.settled is None:
             row.settled = "discarded"
             case.touch_row(row)
-    for waiting in case.waiting:
-        if waiting.rerun_number == number and waiting.status in OPEN_WAITING:
-            waiting.status = "cancelled"
-            touch_waiting(draft, waiting)
 
 
 def as_json(document: SampleRerun | SampleRerunValues) -> dict[str, object]:
@@ -190,7 +129,3 @@ def as_json(document: SampleRerun | SampleRerunValues) -> dict[str, object]:
     fields = msgspec.structs.asdict(document)
     del fields["deleted_at"]
     return {"_id": document.id, **fields}
-
-
-def _shown(case: ReportCase, indexes: Collection[int]) -> dict[str, str]:
-    return {str(i): case.slots[i].value for i in indexes if i in case.slots}

@@ -12,6 +12,9 @@ class Rules(msgspec.Struct, frozen=True):
     sample_id_window: float = 14 * DAY
     history_window: float = 72 * 3600.0
     clock_tolerance: float = 300.0
+    resend_window: float = 60.0
+    auto_rerun_max_age: float = 2 * 3600.0
+    rerun_overdue: float = 4 * 3600.0
     keep_parallel: frozenset[str] = frozenset()
 
     @property

@@ -1,54 +1,37 @@
 """The rerun service: the one way by which the pipeline and people change reports.
 
-Registrar, command line and HTTP call the same methods. Every change is decided on what
-was read, committed with a compare-and-set, and decided again when somebody else was
-faster. All methods may be used from several threads and processes at once.
+Registrar, command line and HTTP call the same methods: what people ask is in `actions`,
+what the pipeline registers and what is looked after now and then is here. All methods may
+be used from several threads and processes at once.
 """
 
-import uuid
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 import structlog
 
-from rerund.rerun.case import ReportCase
+from rerund.rerun.actions import Actions
 from rerund.rerun.delivery import Delivery, from_payload
-from rerund.rerun.draft import Draft
 from rerund.rerun.instants import iso, seconds
-from rerund.rerun.lab import Lab
 from rerund.rerun.model import Payload, PayloadContext
-from rerund.rerun.records import EventKind, EventRow, ReportRow
-from rerund.rerun.refusals import NotFound
-from rerund.rerun.requests import RerunRequest, cancel, request
+from rerund.rerun.records import OPEN_WAITING, ReportRow, WaitingRow
 from rerund.rerun.rules import DAY, Rules
-from rerund.rerun.service_stores import LabCache, Stores, finish, load_cases, write
-from rerund.rerun.views import SampleView, sample_view, show
-from rerund.rerun.workspace import Alert, AlertHook, Workspace
-from rerund.stores.ports import StaleReport, StoreUnavailable
-
-ATTEMPTS = 20
-"""How often a change is decided again before the report counts as too busy."""
+from rerund.rerun.service_stores import Stores, finish, load_cases, write
+from rerund.rerun.workspace import Alert, AlertHook, Workspace, no_alert
+from rerund.stores.ports import StoreUnavailable
 
 SWEEP_BATCH = 50
 TOMBSTONE_DAYS = 7
+REQUEST_DAYS = 7
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 
-
-def _no_alert(alert: Alert) -> None:
-    del alert
-
-
-class RerunService:
+class RerunService(Actions):
     """Registers payloads and answers people, for any lab of the stores."""
 
-    def __init__(self, stores: Stores, rules: Rules | None = None, alert: AlertHook = _no_alert):
-        self._stores = stores
-        self._rules = rules or Rules()
-        self._alert = alert
-        self._labs = LabCache(stores.reports)
+    def __init__(self, stores: Stores, rules: Rules | None = None, alert: AlertHook = no_alert):
+        super().__init__(stores, rules, alert)
+        self._overdue: set[tuple[int, int, int]] = set()
 
     def register(self, lab_id: int, payloads: Sequence[tuple[Payload, PayloadContext]]) -> None:
         """Register payloads in their order, all in one transaction; twice changes nothing.
@@ -65,14 +48,6 @@ class RerunService:
             self._write(lab_id, workspace)
 
         self._decide(attempt)
-
-    def _decide(self, attempt: Callable[[bool], T]) -> T:
-        for turn in range(ATTEMPTS):
-            try:
-                return attempt(turn > 0)
-            except StaleReport:
-                continue
-        raise StoreUnavailable("report store", "the report is too busy")
 
     def _workspace(
         self, lab_id: int, deliveries: Sequence[Delivery], *, look_up_all: bool
@@ -173,125 +148,34 @@ class RerunService:
         self._stores.reports.mark_checked(lab_id, reports)
 
     def purge(self) -> int:
-        """Remove the tombstones of deleted documents after a week; answers how many."""
-        age = TOMBSTONE_DAYS * DAY
-        return self._stores.reruns.purge(self._stores.reports.now() - age)
+        """Forget what is kept for a week: tombstones of documents, answers to requests.
 
-    def request(
-        self,
-        lab_id: int,
-        lab_report_id: int,
-        asked: RerunRequest,
-        *,
-        user: int,
-        event_id: str | None = None,
-    ) -> dict[str, object]:
-        """Request a manual rerun; answers the SampleRerun and `also_in`.
-
-        Raises NotFound, Impossible or Conflict (`rerun_open`, `number_taken` with
-        `next`, `redrawn`, `completed`). The same `event_id` again has the same answer.
+        Answers how many there were.
         """
+        reports = self._stores.reports
+        now = reports.now()
+        forgotten = reports.forget_requests(now - REQUEST_DAYS * DAY)
+        return forgotten + self._stores.reruns.purge(now - TOMBSTONE_DAYS * DAY)
 
-        def decide(case: ReportCase, lab: Lab, draft: Draft) -> EventRow:
-            also_in = self._also_in(case, lab, asked)
-            return request(case, lab, asked, draft, also_in)
+    def overdue(self, lab_id: int) -> list[Alert]:
+        """Raise an alert for every open rerun that has become overdue, once; answers them.
 
-        return self._change(lab_id, lab_report_id, ("request", user, event_id), decide)
-
-    def cancel(
-        self,
-        lab_id: int,
-        lab_report_id: int,
-        *,
-        user: int,
-        version: int | None = None,
-        reason: str | None = None,
-        event_id: str | None = None,
-    ) -> dict[str, object]:
-        """Give up the open rerun, or all runs under review; answers numbers and flag.
-
-        Raises NotFound or Conflict (`changed`, `nothing_to_cancel`, `redrawn`).
+        A service that was started again raises those that are still open once more.
         """
+        now = self._stores.reports.now()
+        rows = self._stores.reports.waiting_copy(lab_id, iso(now))
+        open_now = {_rerun_of(row): row for row in rows if row.status in OPEN_WAITING}
+        self._overdue &= {key for key in self._overdue if key[0] != lab_id or key in open_now}
+        alerts: list[Alert] = []
+        for key, row in open_now.items():
+            late = now - seconds(row.created_at) > self._rules.rerun_overdue
+            if late and key not in self._overdue:
+                self._overdue.add(key)
+                alerts.append(Alert("rerun_overdue", lab_id, row.lab_report_id, row.device_id, 0))
+        for alert in alerts:
+            self._alert(alert)
+        return alerts
 
-        def decide(case: ReportCase, lab: Lab, draft: Draft) -> EventRow:
-            del lab
-            return cancel(case, draft, version, reason)
 
-        return self._change(lab_id, lab_report_id, ("cancel", user, event_id), decide)
-
-    def _change(
-        self,
-        lab_id: int,
-        lab_report_id: int,
-        how: tuple[EventKind, int, str | None],
-        decide: Callable[[ReportCase, Lab, Draft], EventRow],
-    ) -> dict[str, object]:
-        kind, user, named = how
-        event_id = named or str(uuid.uuid4())
-
-        def attempt(again: bool) -> dict[str, object]:
-            if named or again:
-                done = self._stores.reports.event(lab_id, event_id)
-                if done is not None:
-                    return done.answer
-            case, lab = self._case(lab_id, lab_report_id)
-            draft = Draft(case, event_id, kind, iso(self._stores.reports.now()), user)
-            event = decide(case, lab, draft)
-            self._write_change(lab_id, case, event)
-            return event.answer
-
-        return self._decide(attempt)
-
-    def _write_change(self, lab_id: int, case: ReportCase, event: EventRow) -> None:
-        try:
-            write(self._stores, lab_id, case.effects())
-        except StoreUnavailable:
-            # Once decided the answer stands and a sweep carries it on; else it never was.
-            if self._stores.reports.event(lab_id, event.event_id) is None:
-                raise
-
-    def _case(self, lab_id: int, lab_report_id: int) -> tuple[ReportCase, Lab]:
-        stores, lab = self._stores, self._labs.get(lab_id)
-        rows = stores.reports.reports(lab_id, [lab_report_id])
-        if not rows:
-            raise NotFound("not_found", f"there is no report {lab_report_id} in this lab")
-        ledger = stores.reports.ledger_of_reports(lab_id, [lab_report_id])
-        return load_cases(stores, lab, rows, ledger)[0], lab
-
-    def _also_in(self, case: ReportCase, lab: Lab, asked: RerunRequest) -> list[dict[str, object]]:
-        names = lab.get_rerun_format_machine_names_map(
-            case.row.report_format_id, asked.requested_parameters
-        )
-        if asked.device_id:
-            names = {key: codes for key, codes in names.items() if key == asked.device_id}
-        found: list[dict[str, object]] = []
-        for row in self._stores.reports.reports_of_samples(case.row.lab_id, [case.row.sample_id]):
-            apart = abs(seconds(row.registered_at) - seconds(case.row.registered_at))
-            if row.lab_report_id == case.row.lab_report_id or row.is_completed or row.is_signed:
-                continue
-            indexes = lab.indexes_of_order_codes(row.report_format_id, names)
-            if indexes and apart <= self._rules.sample_id_window:
-                found.append({"lab_report_id": row.lab_report_id, "indexes": indexes})
-        return found
-
-    def show(self, lab_id: int, lab_report_id: int) -> dict[str, object]:
-        """The fetch answer of one report. Raises NotFound."""
-
-        def attempt(again: bool) -> dict[str, object]:
-            del again
-            case, _ = self._case(lab_id, lab_report_id)
-            return show(case)
-
-        return self._decide(attempt)
-
-    def results(self, lab_id: int, sample_id: str) -> SampleView:
-        """Everything known of a sample, values without a report too."""
-
-        def attempt(again: bool) -> SampleView:
-            del again
-            stores, lab = self._stores, self._labs.get(lab_id)
-            rows = stores.reports.reports_of_samples(lab_id, [sample_id])
-            ledger = stores.reports.ledger_of_samples(lab_id, [sample_id])
-            return sample_view(sample_id, load_cases(stores, lab, rows, ledger), ledger)
-
-        return self._decide(attempt)
+def _rerun_of(row: WaitingRow) -> tuple[int, int, int]:
+    return row.lab_id, row.lab_report_id, row.rerun_number

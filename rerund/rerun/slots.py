@@ -6,7 +6,7 @@ from rerund.rerun.draft import Draft
 from rerund.rerun.instants import seconds
 from rerund.rerun.model import RerunType
 from rerund.rerun.placing import Placed
-from rerund.rerun.records import ReportValue
+from rerund.rerun.records import LedgerRow, ReportValue
 
 
 def fill_slot(draft: Draft, value: Placed, replicates: int) -> None:
@@ -31,18 +31,45 @@ def fill_slot(draft: Draft, value: Placed, replicates: int) -> None:
             device_units=result.units,
             result_id=result.result_id,
             rerun_number=0,
-            note=_note(value, replicates),
+            note=_note(result.replicate, replicates),
             updated_at=draft.at,
         )
     )
 
 
-def _note(value: Placed, replicates: int) -> str | None:
+def chosen_slot(
+    draft: Draft, value: SampleRerunValues, row: LedgerRow, replicates: int
+) -> ReportValue:
+    """The slot that shows a rerun value which a person chose; a first replicate says so."""
+    return ReportValue(
+        lab_id=value.lab_id,
+        lab_report_id=value.lab_report_id,
+        index=value.index,
+        value=value.value,
+        units=value.units,
+        numeric=value.numeric,
+        comparator=value.comparator,
+        invalid_reason=None,
+        abnormal_flags=value.abnormal_flags,
+        result_status=value.result_status,
+        run_at=value.run_at,
+        device_id=value.device_id,
+        device_name=value.device_name,
+        device_value=row.result.value,
+        device_units=row.result.units,
+        result_id=value.result_id,
+        rerun_number=value.rerun_number,
+        note=_note(value.replicate, replicates),
+        updated_at=draft.at,
+    )
+
+
+def _note(replicate: int, replicates: int) -> str | None:
     if not replicates:
         return None
-    if value.result.replicate == 0:
+    if replicate == 0:
         return f"mean of {replicates} replicates"
-    return f"replicate {value.result.replicate} of {replicates}"
+    return f"replicate {replicate} of {replicates}"
 
 
 def rerun_value(

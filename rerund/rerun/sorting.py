@@ -7,6 +7,7 @@ slots and the ledger as the stores have them now. First match, per value:
   still fails a requested parameter)
 - a correction, withdrawal or status update of a run that may change in place: `corrections`
 - a second value of one index and replicate in the payload: `aside`, usable ones come first
+- numbered by its sender for a rerun that is closed: `refused`
 - a remaining parameter of the open rerun, not run before the request: `counted` for
   `open_rerun`
 - the first usable value of its index: `slots` (when it is also counted: both)
@@ -49,7 +50,16 @@ class Sorted(msgspec.Struct):
 class Sorter:
     """Sorts the values of one payload for one report."""
 
-    def __init__(self, case: ReportCase, delivery: Delivery, known: set[str], rules: Rules):
+    def __init__(
+        self,
+        case: ReportCase,
+        delivery: Delivery,
+        known: set[str],
+        rules: Rules,
+        numbered: int | None = None,
+    ):
+        """`numbered` is the rerun that the sender itself says the values belong to."""
+        self._numbered = numbered
         self._case = case
         self._origin = delivery.origin
         self._known = known
@@ -59,9 +69,25 @@ class Sorter:
         self._filled: set[int] = set()
         self._given: set[tuple[int, int]] = set()
 
+    @property
+    def is_rerun(self) -> bool:
+        """Whether the payload came as a rerun."""
+        return self._origin.is_rerun
+
+    @property
+    def _names_closed(self) -> bool:
+        """Whether the sender names a rerun that takes no more values."""
+        active = self._case.active
+        return self._numbered is not None and (
+            active is None or active.rerun_number != self._numbered
+        )
+
     def sort(self, placed: list[Placed]) -> Sorted:
         """The values by what becomes of them."""
         rest = [value for value in _by_replicate(placed) if not self._set_apart(value)]
+        if self._names_closed:
+            self._sorted.refused = [(value, self._numbered or 0) for value in rest]
+            return self._sorted
         rest = [value for value in rest if not self._count(value)]
         for value in rest:
             self._sort_uncounted(value)
@@ -155,7 +181,7 @@ class Sorter:
         )
 
     def _sort_repeated(self, value: Placed) -> None:
-        number = self._number_to_join()
+        number = self._number_to_join(value)
         if number is not None and not self._taken(number, value):
             self._sorted.joined.setdefault(number, []).append(value)
             return
@@ -165,9 +191,13 @@ class Sorter:
         else:
             self._sorted.run.append(value)
 
-    def _number_to_join(self) -> int | None:
-        if self._sorted.open_rerun is not None:
-            return self._sorted.open_rerun.rerun_number
+    def _number_to_join(self, value: Placed) -> int | None:
+        active = self._case.active
+        named = active is not None and active.rerun_number == self._numbered
+        if active is not None and (named or self._sorted.open_rerun is not None):
+            # What is still wanted keeps its place: this one was run before the request.
+            wanted = active.get_valid_requested_parameters([value.index])
+            return None if wanted else active.rerun_number
         return self._case.number_of_run(self._origin.run_key)
 
     def _closed_rerun(self, value: Placed) -> WaitingRow | None:

@@ -15,7 +15,9 @@ from rerund.rerun.receive import receive
 from rerund.rerun.records import NO_REPORT, LedgerRow, Origin, Transaction
 from rerund.rerun.rules import Rules
 
-AlertCode = Literal["ambiguous_sample", "unit_mismatch", "late", "rerun_closed", "redrawn"]
+AlertCode = Literal[
+    "ambiguous_sample", "unit_mismatch", "late", "rerun_closed", "redrawn", "rerun_overdue"
+]
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -31,6 +33,22 @@ class Alert(msgspec.Struct, frozen=True):
 AlertHook = Callable[[Alert], None]
 
 _ALERTED: tuple[AlertCode, ...] = ("unit_mismatch", "rerun_closed", "redrawn")
+
+
+def no_alert(alert: Alert) -> None:
+    """Tell nobody."""
+    del alert
+
+
+def alerts_of(case: ReportCase, added: Sequence[LedgerRow]) -> list[Alert]:
+    """What a person should look at among the ledger rows that one payload added to a report."""
+    codes = [code for code in _ALERTED if any(row.reason == code for row in added)]
+    if any(row.late for row in added):
+        codes.append("late")
+    return [
+        Alert(code, case.row.lab_id, case.row.lab_report_id, added[0].device_id, added[0].entry_id)
+        for code in codes
+    ]
 
 
 class Workspace:
@@ -106,7 +124,10 @@ class Workspace:
             self._receive(self._cases[origin.sample_id][report.lab_report_id], delivery, known)
         left = self._leave(delivery, "unmatched", matched.reason or "no_mapping")
         if left and matched.reason == "ambiguous_sample":
-            self._alert("ambiguous_sample", None, delivery)
+            alert = Alert(
+                "ambiguous_sample", delivery.lab_id, None, origin.device_id, origin.entry_id
+            )
+            self.alerts.append(alert)
 
     def _match(self, delivery: Delivery) -> Match:
         origin = delivery.origin
@@ -124,11 +145,7 @@ class Workspace:
         added = case.ledger[before:]
         for row in added:
             self._remember(row)
-        for code in _ALERTED:
-            if any(row.reason == code for row in added):
-                self._alert(code, case, delivery)
-        if any(row.late for row in added):
-            self._alert("late", case, delivery)
+        self.alerts += alerts_of(case, added)
 
     def _find_known(self, delivery: Delivery) -> set[str]:
         """The values whose run the ledger holds already, though history did not say so.
@@ -187,11 +204,6 @@ class Workspace:
             self._loose[id(row)] = row
             news = True
         return news
-
-    def _alert(self, code: AlertCode, case: ReportCase | None, delivery: Delivery) -> None:
-        report = case.row.lab_report_id if case else None
-        origin = delivery.origin
-        self.alerts.append(Alert(code, delivery.lab_id, report, origin.device_id, origin.entry_id))
 
     def unchecked(self) -> list[int]:
         """The reports for which earlier results have now been looked for."""

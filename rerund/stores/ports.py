@@ -26,6 +26,7 @@ from typing import Protocol
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.records import (
     ActivityRow,
+    Begun,
     EventRow,
     LabData,
     LedgerRow,
@@ -183,6 +184,27 @@ class ReportStore(Protocol):
 
     def mark_checked(self, lab_id: int, lab_report_ids: Collection[int]) -> None:
         """Set `results_checked` of these reports."""
+        ...
+
+    def begin_request(
+        self, lab_id: int, key: str, body_hash: str, event_id: str, stale_after: float
+    ) -> Begun:
+        """Enter a request under a key (at most 64 characters), or find what it is already.
+
+        One that has been running for longer than `stale_after` seconds is taken over.
+        """
+        ...
+
+    def end_request(self, lab_id: int, key: str, status: int, answer: dict[str, object]) -> None:
+        """Keep the answer to a request, for those who send it again."""
+        ...
+
+    def abandon_request(self, lab_id: int, key: str) -> None:
+        """Forget a running request of which nothing was decided."""
+        ...
+
+    def forget_requests(self, before: float) -> int:
+        """Remove requests begun before this (Unix seconds); answers how many."""
         ...
 
 

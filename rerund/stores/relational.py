@@ -8,6 +8,7 @@ from sqlalchemy import BindParameter, bindparam, update
 
 from rerund.rerun.records import (
     ActivityRow,
+    Begun,
     EventRow,
     LabData,
     LedgerRow,
@@ -22,6 +23,7 @@ from rerund.stores.failures import DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
 from rerund.stores.ports import StaleReport
 from rerund.stores.report_commit import Commit
+from rerund.stores.requests_table import RequestsTable
 from rerund.stores.rows import Query
 from rerund.stores.schema import lab_report_relation, rerun_event
 from rerund.stores.types import now
@@ -52,6 +54,7 @@ class RelationalReportStore:
     def __init__(self, database: Database):
         self._database = database
         self._commit = Commit(database.dialect)
+        self._requests = RequestsTable(database)
 
     def now(self) -> float:
         """Unix seconds by the clock of the database."""
@@ -184,6 +187,25 @@ class RelationalReportStore:
     def mark_checked(self, lab_id: int, lab_report_ids: Collection[int]) -> None:
         """Set `results_checked` of these reports."""
         self._mark(_MARK_CHECKED, lab_id, lab_report_ids)
+
+    def begin_request(
+        self, lab_id: int, key: str, body_hash: str, event_id: str, stale_after: float
+    ) -> Begun:
+        """Enter a request under a key, or find what it is already."""
+        row = {"lab_id": lab_id, "request_key": key, "body_hash": body_hash, "event_id": event_id}
+        return self._requests.begin(row, stale_after)
+
+    def end_request(self, lab_id: int, key: str, status: int, answer: dict[str, object]) -> None:
+        """Keep the answer to a request, for those who send it again."""
+        self._requests.end(lab_id, key, status, answer)
+
+    def abandon_request(self, lab_id: int, key: str) -> None:
+        """Forget a running request of which nothing was decided."""
+        self._requests.abandon(lab_id, key)
+
+    def forget_requests(self, before: float) -> int:
+        """Remove requests begun before this (Unix seconds); answers how many."""
+        return self._requests.forget(before)
 
     def _mark(self, statement: Any, lab_id: int, keys: Collection[Any]) -> None:
         if keys:

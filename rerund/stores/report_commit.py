@@ -30,10 +30,18 @@ from rerund.stores.schema import (
 )
 
 _r = lab_report_relation.c
-_GUARDS = ("lab_id", "lab_report_id", "expected_version", "expected_flag", "is_signed")
+_GUARDS = (
+    "lab_id",
+    "lab_report_id",
+    "expected_version",
+    "expected_flag",
+    "is_completed",
+    "is_signed",
+)
 _NEW = ("rerun_version", "flag", "last_rerun_number", "auto_rerun_indexes")
 
-# A signature is not written, only compared: a LIMS that signed meanwhile changed the report too.
+# A LIMS that completed or signed meanwhile changed the report too. The signature is written as
+# it was compared, unless it is taken back.
 _COMPARE_AND_SET = (
     update(lab_report_relation)
     .where(
@@ -41,9 +49,10 @@ _COMPARE_AND_SET = (
         _r.lab_report_id == bindparam("guard_lab_report_id"),
         _r.rerun_version == bindparam("guard_expected_version"),
         _r.flag == bindparam("guard_expected_flag"),
+        _r.is_completed == bindparam("guard_is_completed"),
         _r.is_signed == bindparam("guard_is_signed"),
     )
-    .values({name: bindparam(name) for name in _NEW})
+    .values({name: bindparam(name) for name in (*_NEW, "is_signed")})
 )
 
 _LEDGER = {**fields(LedgerRow, ["row_id", "origin"]), "payload_id": "origin.payload_id"}
@@ -110,7 +119,8 @@ def _set_reports(connection: Connection, reports: list[ReportUpdate]) -> None:
 def _compared(report: ReportUpdate) -> dict[str, Any]:
     row = msgspec.structs.asdict(report)
     guards = {f"guard_{name}": row[name] for name in _GUARDS}
-    return {**guards, **{name: row[name] for name in _NEW}}
+    signed = report.is_signed and not report.take_back_signature
+    return {**guards, **{name: row[name] for name in _NEW}, "is_signed": signed}
 
 
 def _rewritten(row: LedgerRow) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rerund.stores.types import (
     now_on_change,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 # A server compares keys byte by byte, as SQLite does; its defaults find 'abc' equal to 'ÄBC'.
 TABLE_OPTIONS: dict[str, Any] = {
@@ -289,3 +289,18 @@ activity_log = Table(
     **TABLE_OPTIONS,
 )
 Index("ix_activity_report", activity_log.c.lab_id, activity_log.c.lab_report_id)
+
+# The unique key that begins with `started_at` is there for its index: what is old is forgotten.
+http_request = Table(
+    "http_request",
+    metadata,
+    Column("lab_id", Big, primary_key=True, autoincrement=False),
+    Column("request_key", String(64), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("event_id", Name, nullable=False),
+    Column("started_at", Instant, nullable=False, server_default=now),
+    Column("status", Integer),
+    Column("answer", Object(dict[str, object])),
+    UniqueConstraint("started_at", "lab_id", "request_key", name="uq_request_started"),
+    **TABLE_OPTIONS,
+)

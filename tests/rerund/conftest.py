@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from drivers.result import Result
+from rerund.rerun.confirm import Choice, Confirmation
 from rerund.rerun.instants import seconds
 from rerund.rerun.model import Payload, PayloadContext
 from rerund.rerun.records import (
@@ -26,6 +27,7 @@ from rerund.rerun.requests import RerunRequest
 from rerund.rerun.rules import Rules
 from rerund.rerun.service import RerunService
 from rerund.rerun.service_stores import Stores
+from rerund.rerun.submitted import Submitted, SubmittedValue
 from rerund.rerun.views import SampleView
 from rerund.rerun.workspace import Alert
 from tests.rerund.stores_at import embedded
@@ -229,6 +231,51 @@ class Site:
     def cancel(self, report: int = 1, at: str = "12:00", **how: Any) -> dict[str, object]:
         self.clock.set(instant(at))
         return self.service.cancel(LAB, report, user=7, **how)
+
+    def confirm(
+        self,
+        *choices: tuple[int, int],
+        at: str = "12:00",
+        report: int = 1,
+        event_id: str | None = None,
+        **how: Any,
+    ) -> Any:
+        """Confirm (index, rerun number) pairs at the version as it is."""
+        self.clock.set(instant(at))
+        values = tuple(Choice(index=index, rerun_number=number) for index, number in choices)
+        asked = {"version": self.row(report).rerun_version, "values": values, **how}
+        return self.service.confirm(LAB, report, Confirmation(**asked), user=7, event_id=event_id)
+
+    def auto_check(self, at: str = "09:30", report: int = 1, **how: Any) -> Any:
+        self.clock.set(instant(at))
+        return self.service.auto_check(LAB, report, user=7, **how)
+
+    def submit(
+        self,
+        number: int,
+        *values: tuple[int, str],
+        at: str = "10:30",
+        report: int = 1,
+        event_id: str | None = None,
+        fields: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> Any:
+        """Submit (index, value) pairs of one run; `fields` go to each value."""
+        self.clock.set(instant(at))
+        own = number == -1
+        body = {
+            "sample_id": "S1",
+            "device_id": "42",
+            "device_name": "Sysmex XN-1000",
+            "rerun_type": "machine_rerun" if own else "manual_rerun",
+            "rerun_number": number,
+            **asked,
+        }
+        extra = {"run_at": instant(at), **(fields or {})}
+        submitted = Submitted(
+            values=tuple(SubmittedValue(index=i, value=v, **extra) for i, v in values), **body
+        )
+        return self.service.receive(LAB, report, submitted, user=3, event_id=event_id)
 
     def row(self, report: int = 1) -> ReportRow:
         return self.stores.reports.reports(LAB, [report])[0]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from rerund.rerun.actions import ATTEMPTS
 from rerund.rerun.refusals import Conflict
 from rerund.rerun.requests import RerunRequest
-from rerund.rerun.service import ATTEMPTS
 from rerund.stores.ports import StaleReport, StoreUnavailable
 
 WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")

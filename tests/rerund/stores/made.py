@@ -43,6 +43,7 @@ def moved(number: int = 1, version: int = 0, flag: int = 0, **fields: Any) -> Re
         "flag": 3,
         "last_rerun_number": 1,
         "auto_rerun_indexes": [2, 4],
+        "is_completed": False,
         "is_signed": False,
     }
     return ReportUpdate(**{**row, **fields})
