@@ -225,11 +225,10 @@ def _run(row: LedgerRow, result: Result) -> tuple[object, ...]:
 
 
 def _unchanged(result: Result, earlier: LedgerRow) -> bool:
+    """Whether nothing that is said differs; who sends no status or flags says nothing of them."""
     then = earlier.result
-    return (then.result_status, then.abnormal_flags) == (
-        result.result_status,
-        result.abnormal_flags,
-    )
+    same_status = result.result_status in (None, then.result_status)
+    return same_status and result.abnormal_flags in ([], then.abnormal_flags)
 
 
 def _known_answer(case: ReportCase, ignored: Sequence[LedgerRow]) -> dict[str, object]:

@@ -33,14 +33,14 @@ def status(database: Database) -> SchemaStatus:
         return SchemaStatus(found_version(connection))
 
 
-def upgrade(database: Database) -> SchemaStatus:
-    """Run what is missing up to the newest version; on SQLite all of it or nothing.
+def upgrade(database: Database, to: str = "head") -> SchemaStatus:
+    """Run what is missing up to a version, the newest; on SQLite all of it or nothing.
 
     Raises StoreVersionError for a version that this rerund does not know, StoreUnavailable.
     """
     with database.write() as connection:
         try:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), to)
         except CommandError:
             raise StoreVersionError(database.name, found_version(connection)) from None
         return SchemaStatus(found_version(connection))

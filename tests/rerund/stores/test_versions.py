@@ -118,3 +118,20 @@ def test_an_upsert_is_said_in_the_words_of_a_server():
     said = str(upsert(report_values, "mysql").compile(dialect=MySQLDialect_pymysql()))
     assert "ON DUPLICATE KEY UPDATE" in said
     assert "`index` = VALUES(`index`)" not in said
+
+
+def test_tables_of_an_earlier_version_are_brought_up_and_keep_their_rows(tmp_path, migrated):
+    old = Database(tmp_path / "old.db", "store")
+    migrate.upgrade(old, "0001")
+    with old.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO device (lab_id, device_id, name) VALUES (1, '42', 'Sysmex')"
+        )
+    with pytest.raises(StoreVersionError, match="version 0001, expected"):
+        prepare(old)
+    assert migrate.upgrade(old) == migrate.SchemaStatus(SCHEMA_VERSION)
+    assert schema(old) == schema(migrated)
+    with old.read() as connection:
+        names = connection.exec_driver_sql("SELECT name FROM device").scalars().all()
+    assert names == ["Sysmex"]
+    old.close()
