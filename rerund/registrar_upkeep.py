@@ -13,6 +13,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_EVERY = 600.0
 PURGE_EVERY = 3600.0
+OVERDUE_EVERY = 60.0
 
 
 class Upkeep:
@@ -40,6 +41,7 @@ class Upkeep:
         self._lab_version: Hashable = object()
         self._sweep_at = 0.0
         self._purge_at = 0.0
+        self._overdue_at = 0.0
 
     def turn(self, now: float) -> None:
         """Look what has changed and act on it, once a poll interval or on a notice.
@@ -56,6 +58,9 @@ class Upkeep:
         if now >= self._purge_at:
             self._service.purge()
             self._purge_at = now + PURGE_EVERY
+        if now >= self._overdue_at:
+            self._service.overdue(self._lab_id)
+            self._overdue_at = now + OVERDUE_EVERY
         self._look_at = now + self._poll_interval
 
     def _sweep_unmatched(self, now: float) -> None:

@@ -1,17 +1,26 @@
 """`rerund rerun`: what technicians ask of a report."""
 
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE, fail
-from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption, opened_service
-from rerund.cli.tables import print_json, print_table
+from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption, load_config, opened_service
+from rerund.cli.rerun_report import listed, print_checked, print_confirmed, print_report
+from rerund.cli.tables import print_json
+from rerund.rerun.confirm import Choice, Confirmation
 from rerund.rerun.refusals import Refusal
 from rerund.rerun.requests import RerunRequest
 from rerund.stores.ports import StoreUnavailable
 
-app = typer.Typer(help="Reruns of a report: show, request, cancel.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from rerund.rerun.service import RerunService
+
+app = typer.Typer(
+    help="Reruns of a report: show, request, confirm, cancel, auto-check.", no_args_is_help=True
+)
 
 ReportArgument = Annotated[int, typer.Argument(metavar="REPORT", help="The lab_report_id.")]
 UserOption = Annotated[
@@ -24,60 +33,31 @@ def _refused(error: Refusal) -> NoReturn:
     fail(f"{error.code}: {error}{more}", REFUSED)
 
 
+def _asked(
+    config: Path, ask: Callable[["RerunService", int], dict[str, object]]
+) -> dict[str, object]:
+    """Ask the service of the configured stores, or say what it refuses and exit 1."""
+    with opened_service(config) as (service, lab_id):
+        try:
+            return ask(service, lab_id)
+        except Refusal as error:
+            _refused(error)
+        except StoreUnavailable as error:
+            fail(str(error), UNAVAILABLE)
+
+
 @app.command(epilog="Example: rerund rerun show 1001")
 def show(
     report: ReportArgument,
     config: ConfigOption = CONFIG_DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a report: its flag, the open rerun, originals and rerun values."""
-    with opened_service(config) as (service, lab_id):
-        try:
-            answer = service.show(lab_id, report)
-        except Refusal as error:
-            _refused(error)
-        except StoreUnavailable as error:
-            fail(str(error), UNAVAILABLE)
+    """Show a report: its flag, the open rerun, originals and the values to review."""
+    answer = _asked(config, lambda service, lab_id: service.show(lab_id, report))
     if as_json:
         print_json(answer)
-        return
-    typer.echo(f"report {report}: sampleRedrawFlag {answer['sampleRedrawFlag']} ", nl=False)
-    typer.echo(f"({_FLAGS[int(str(answer['sampleRedrawFlag']))]}), version {answer['version']}")
-    _print_values(answer)
-
-
-def _print_values(answer: dict[str, object]) -> None:
-    originals = answer["originals"]
-    reruns = answer["reruns"]
-    assert isinstance(originals, list)
-    assert isinstance(reruns, list)
-    print_table(
-        ["index", "parameter", "original", "units", "run at"],
-        [
-            [v["index"], v["parameter_name"], v["value"], v.get("units"), v.get("run_at")]
-            for v in originals
-        ],
-    )
-    if reruns:
-        print_table(
-            ["index", "parameter", "rerun", "value", "units", "run at", "type", "requested"],
-            [
-                [
-                    v["index"],
-                    v["parameter_name"],
-                    v["rerun_number"],
-                    v["value"],
-                    v["units"],
-                    v["run_at"],
-                    v["rerun_type"],
-                    "yes" if v["requested"] else "no",
-                ]
-                for v in reruns
-            ],
-        )
-
-
-_FLAGS = ("normal", "redrawn", "redrawn", "rerun requested", "rerun values to review")
+    else:
+        print_report(answer, load_config(config).file.rerun.rerun_overdue)
 
 
 @app.command(epilog="Example: rerund rerun request 1001 --index 1 --index 3 --reason 'clot?'")
@@ -110,22 +90,83 @@ def request(
         device_id=device,
         confirm=confirm,
     )
-    with opened_service(config) as (service, lab_id):
-        try:
-            answer = service.request(lab_id, report, asked, user=user)
-        except Refusal as error:
-            _refused(error)
-        except StoreUnavailable as error:
-            fail(str(error), UNAVAILABLE)
+    answer = _asked(
+        config, lambda service, lab_id: service.request(lab_id, report, asked, user=user)
+    )
     if as_json:
         print_json(answer)
     else:
-        names = ", ".join(map(str, _listed(answer["parameter_names"])))
+        names = ", ".join(map(str, listed(answer["parameter_names"])))
         typer.echo(f"rerun {answer['rerun_number']} of report {report} requested: {names}")
 
 
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+@app.command(epilog="Example: rerund rerun confirm 1001 --take 1=1 --take 3=2 --version 5")
+def confirm(
+    report: ReportArgument,
+    take: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--take",
+            metavar="INDEX=NUMBER",
+            help="Show this rerun's value; may be repeated. 0 or left out: keep the original.",
+        ),
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Of the report as you saw it; refused if it has changed.")
+    ] = None,
+    close_open: Annotated[
+        bool, typer.Option("--close-open", help="Give up what an open rerun still waits for.")
+    ] = False,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Also for a completed or signed report: it is amended."),
+    ] = False,
+    user: UserOption = 0,
+    config: ConfigOption = CONFIG_DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose which values a report shows; every rerun under review is settled."""
+    confirmation = Confirmation(
+        version=version,
+        values=tuple(map(_choice, take or [])),
+        close_open=close_open,
+        confirm=confirm,
+    )
+    answer = _asked(
+        config, lambda service, lab_id: service.confirm(lab_id, report, confirmation, user=user)
+    )
+    if as_json:
+        print_json(answer)
+    else:
+        print_confirmed(report, answer)
+
+
+def _choice(text: str) -> Choice:
+    index, equals, number = text.partition("=")
+    if not (equals and index.isdecimal() and number.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not INDEX=NUMBER", param_hint="--take")
+    return Choice(index=int(index), rerun_number=int(number))
+
+
+@app.command(epilog="Example: rerund rerun auto-check 1001 --dry-run")
+def auto_check(
+    report: ReportArgument,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be repeated.")
+    ] = False,
+    user: UserOption = 0,
+    config: ConfigOption = CONFIG_DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the originals of a report by its auto rules, and open a rerun of what qualifies."""
+    answer = _asked(
+        config,
+        lambda service, lab_id: service.auto_check(lab_id, report, dry_run=dry_run, user=user),
+    )
+    if as_json:
+        print_json(answer)
+    else:
+        print_checked(report, answer)
 
 
 @app.command(epilog="Example: rerund rerun cancel 1001 --reason 'sample lost'")
@@ -140,16 +181,15 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Give up the open rerun, or all runs that wait for review. Originals stay."""
-    with opened_service(config) as (service, lab_id):
-        try:
-            answer = service.cancel(lab_id, report, user=user, version=version, reason=reason)
-        except Refusal as error:
-            _refused(error)
-        except StoreUnavailable as error:
-            fail(str(error), UNAVAILABLE)
+    answer = _asked(
+        config,
+        lambda service, lab_id: service.cancel(
+            lab_id, report, user=user, version=version, reason=reason
+        ),
+    )
     if as_json:
         print_json(answer)
     else:
-        numbers = ", ".join(map(str, _listed(answer["cancelled"])))
+        numbers = ", ".join(map(str, listed(answer["cancelled"])))
         flag = answer["sampleRedrawFlag"]
         typer.echo(f"rerun {numbers} of report {report} cancelled; sampleRedrawFlag {flag}")

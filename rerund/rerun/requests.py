@@ -11,11 +11,18 @@ from rerund.rerun.records import ANY_DEVICE, EventRow
 from rerund.rerun.refusals import Conflict, Impossible, check_version
 from rerund.rerun.states import Action, Event
 
+_LONGEST = {"reason": 255, "dilution": 64, "priority": 16}
+
 
 class RerunRequest(msgspec.Struct, kw_only=True, frozen=True):
-    """A technician's request. `confirm` is needed for a completed or signed report."""
+    """A technician's request. `confirm` is needed for a completed or signed report.
+
+    `parameter_names`, where given, must be those of the parameters: a caller that has
+    another format in mind would repeat the wrong tests.
+    """
 
     requested_parameters: tuple[int, ...]
+    parameter_names: tuple[str, ...] | None = None
     rerun_number: int | None = None
     reason: str | None = None
     dilution: str | None = None
@@ -34,6 +41,8 @@ def request(
     """
     indexes = list(dict.fromkeys(asked.requested_parameters))
     _check_parameters(case, indexes)
+    _check_names(case, asked)
+    _check_lengths(asked)
     _check_device(case, lab, asked.device_id, indexes)
     transition = draft.step(Event.REQUEST)
     expected = case.row.last_rerun_number + 1
@@ -70,6 +79,24 @@ def _check_parameters(case: ReportCase, indexes: list[int]) -> None:
             raise Impossible(
                 "not_repeatable", f"index {index} has no manual_rerun", "requested_parameters"
             )
+
+
+def _check_names(case: ReportCase, asked: RerunRequest) -> None:
+    if asked.parameter_names is None:
+        return
+    names = {case.parameters[index].parameter_name for index in asked.requested_parameters}
+    if set(asked.parameter_names) != names:
+        raise Impossible(
+            "other_names", "these are not the names of the parameters", "parameter_names"
+        )
+
+
+def _check_lengths(asked: RerunRequest) -> None:
+    """What does not fit its column is refused here: a server would only say that it does not."""
+    for field, longest in _LONGEST.items():
+        text = getattr(asked, field)
+        if text is not None and len(text) > longest:
+            raise Impossible("too_long", f"{field} has more than {longest} characters", field)
 
 
 def _check_device(case: ReportCase, lab: Lab, device_id: str, indexes: list[int]) -> None:

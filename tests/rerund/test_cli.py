@@ -52,7 +52,9 @@ SPOKEN_OF = {
     "order list",
     "rerun show",
     "rerun request",
+    "rerun confirm",
     "rerun cancel",
+    "rerun auto-check",
     "db status",
     "db upgrade",
 }

@@ -25,6 +25,13 @@ def test_a_request_opens_a_rerun(measured):
     assert measured.stores.numbers.active_number(1, 1) == 1
 
 
+def test_a_request_may_name_the_parameters_and_has_room_for_a_reason(measured):
+    asked = {"parameter_names": ("HGB", "WBC"), "reason": "x" * 255, "priority": "S"}
+    measured.request(1, 3, **asked)
+    (row,) = measured.stores.reports.waiting_rows(1, [1])
+    assert (row.priority, row.reason) == ("S", "x" * 255)
+
+
 def test_a_request_may_name_the_next_number(measured):
     assert measured.request(1, rerun_number=1)["rerun_number"] == 1
 
@@ -66,6 +73,15 @@ def test_a_redrawn_report_takes_no_request(site, flag):
         ({"requested_parameters": (1, 5)}, "not_repeatable", "requested_parameters"),
         ({"requested_parameters": (2,), "device_id": "43"}, "not_on_device", "device_id"),
         ({"requested_parameters": (2,), "device_id": "99"}, "not_on_device", "device_id"),
+        (
+            {"requested_parameters": (2,), "parameter_names": ("WBC",)},
+            "other_names",
+            "parameter_names",
+        ),
+        ({"requested_parameters": (2,), "parameter_names": ()}, "other_names", "parameter_names"),
+        ({"requested_parameters": (2,), "reason": "x" * 256}, "too_long", "reason"),
+        ({"requested_parameters": (2,), "dilution": "x" * 65}, "too_long", "dilution"),
+        ({"requested_parameters": (2,), "priority": "x" * 17}, "too_long", "priority"),
     ],
 )
 def test_an_impossible_request_names_the_field_and_changes_nothing(measured, asked, code, field):
@@ -96,6 +112,19 @@ def test_the_same_event_has_the_same_answer(measured):
     again = measured.service.request(1, 1, asked, user=7, event_id="key-1")
     assert first == again
     assert measured.log() == [981]
+
+
+def test_the_event_of_another_report_or_kind_is_a_conflict(measured):
+    measured.report(2)
+    measured.request(1, event_id="key-1")
+    for ask in (
+        lambda: measured.request(1, report=2, event_id="key-1"),
+        lambda: measured.cancel(event_id="key-1"),
+    ):
+        with pytest.raises(Conflict) as refused:
+            ask()
+        assert refused.value.code == "event_id_taken"
+    assert (measured.flag(1), measured.flag(2)) == (3, 0)
 
 
 def test_open_reports_that_share_an_ordered_test_are_told(measured):
