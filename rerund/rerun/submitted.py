@@ -84,7 +84,7 @@ def receive_submitted(
     """
     submitted = submission.submitted
     _check(case, submitted)
-    delivery = _delivery(case, submitted, draft)
+    delivery = _delivery(case, submission, draft)
     ignored: list[LedgerRow] = []
     placed: list[Placed] = []
     for position, value in enumerate(submitted.values, 1):
@@ -131,9 +131,20 @@ def _is_instant(text: str | None) -> bool:
         return False
 
 
-def _delivery(case: ReportCase, submitted: Submitted, draft: Draft) -> Delivery:
-    """The envelope; its ids follow from the event, the same after any crash."""
-    name = uuid.uuid5(_SUBMISSIONS, draft.event_id).hex
+def _name(case: ReportCase, submission: Submission, draft: Draft) -> str:
+    """What ids are made of, the same after any crash: the key, else the runs themselves.
+
+    Runs without a time are no others' equals, so theirs follow from this one event.
+    """
+    values = submission.submitted.values
+    if submission.keyed or any(value.run_at is None for value in values):
+        return uuid.uuid5(_SUBMISSIONS, draft.event_id).hex
+    content = msgspec.json.encode([case.row.lab_id, case.row.lab_report_id, submission.submitted])
+    return uuid.uuid5(_SUBMISSIONS, content.decode()).hex
+
+
+def _delivery(case: ReportCase, submission: Submission, draft: Draft) -> Delivery:
+    submitted, name = submission.submitted, _name(case, submission, draft)
     number = submitted.rerun_number
     rerun = case.reruns.get(number)
     own = number == MACHINE_RERUN

@@ -341,11 +341,12 @@ class Site:
 
 
 @contextmanager
-def opened(directory: Path, rules: Rules) -> Iterator[Site]:
-    """A lab with its formats loaded and no report yet."""
+def opened(directory: Path, rules: Rules, *, empty: bool = True) -> Iterator[Site]:
+    """A lab with its formats loaded and no report yet, or one that is there already."""
     with embedded(directory) as (stores, lims):
         site = Site(stores, lims, rules)
-        site.lab()
+        if empty:
+            site.lab()
         yield site
 
 

@@ -1,15 +1,22 @@
 """A crash before or after any step of any write ends in the state of no crash."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from rerund.rerun.actions import ATTEMPTS
+from rerund.rerun.records import LabData, ParameterMeta
 from rerund.rerun.refusals import Conflict
 from rerund.rerun.requests import RerunRequest
+from rerund.rerun.rules import Rules
+from rerund.rerun.service_stores import Stores
 from rerund.stores.ports import StaleReport, StoreUnavailable
+from tests.rerund.conftest import FORMATS, LAB_DATA, Site, opened
 
 WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
 
@@ -70,6 +77,7 @@ def story(site) -> list[Callable[[], Any]]:
         "second part": site.payload("10:30", HGB="----", RBC="4.4", rerun=2),
         "refused": site.payload("10:50", WBC="12.9", rerun=2),
         "again": site.payload("11:10", RBC="4.6", rerun=-1),
+        "abnormal": site.payload("12:00", PLT="900", MCV="95"),
     }
 
     def register(*names: str) -> Callable[[], Any]:
@@ -85,46 +93,111 @@ def story(site) -> list[Callable[[], Any]]:
         lambda: site.cancel(at="11:00", event_id="cancel-1"),
         register("again"),
         lambda: site.request(2, at="11:20", event_id="request-2"),
+        lambda: site.submit(4, (2, "4.7"), (3, "13.8"), at="11:30", event_id="submit-1"),
+        lambda: site.confirm((2, 4), at="11:40", version=None, event_id="confirm-1"),
+        lambda: site.submit(-1, (1, "11.0"), at="11:45"),
+        lambda: site.confirm(at="11:50", version=None, event_id="confirm-2"),
+        register("abnormal"),
+        lambda: site.submit(6, (4, "880"), at="12:05", event_id="submit-2"),
+        lambda: site.cancel(at="12:10", event_id="cancel-2"),
+        lambda: site.lab(STRICTER),
+        lambda: site.auto_check("12:20", event_id="check-1"),
+        lambda: site.confirm(at="12:30", version=None, close_open=True, event_id="confirm-3"),
         lambda: site.service.sweep(1),
     ]
 
 
-def play(site, points: Points, *, retry: bool = True) -> None:
-    """Play the story; after a crash a new service goes on, with the same step or the next."""
-    site.report(1)
-    site.report(2, sample="S2")
-    plain = site.stores
-    site.stores = type(plain)(*(points.around(store) for store in plain))
+def ruled(*rules: tuple[int, str]) -> LabData:
+    """The lab with an upper bound beyond which an index is repeated by rule."""
+    uppers = dict(rules)
+    cbc = FORMATS[0]
+    parameters = tuple(
+        msgspec.structs.replace(
+            parameter,
+            meta=ParameterMeta(
+                manual_rerun=parameter.meta.manual_rerun,
+                auto_rerun=parameter.index in uppers,
+                auto_rerun_condition="custom",
+                auto_rerun_upper=uppers.get(parameter.index),
+            ),
+        )
+        for parameter in cbc.parameters
+    )
+    formats = (msgspec.structs.replace(cbc, parameters=parameters), *FORMATS[1:])
+    return msgspec.structs.replace(LAB_DATA, formats=formats)
+
+
+RULED = ruled((4, "800"))
+STRICTER = ruled((4, "800"), (5, "90"))
+
+
+class Before(NamedTuple):
+    """A day before one of its steps: its files and its clock, and how many points the step has."""
+
+    folder: Path
+    clock: float
+    points: int
+
+
+def with_points(site, points: Points) -> Site:
+    """The same site, its writes passing points."""
+    site.stores = Stores(*(points.around(store) for store in site.stores))
     site.restart()
-    for step in story(site):
-        try:
-            step()
-        except (Crash, StoreUnavailable):
-            site.restart()
-            if retry:
-                step()
-    site.service.sweep(1)
-    site.stores = plain
+    return site
 
 
 @pytest.fixture
-def points_of_story(new_site) -> int:
-    points = Points()
-    play(new_site(), points)
-    return points.count
+def day(tmp_path) -> tuple[list[Before], list[Any]]:
+    """A day without a crash: how it was before each step, and what was there after it."""
+    days, states = [], []
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    with opened(folder, Rules()) as site:
+        site.lab(RULED)
+        site.report(1)
+        site.report(2, sample="S2")
+        plain = site.stores
+        for number, step in enumerate(story(site)):
+            copy = shutil.copytree(folder, tmp_path / f"before-{number}")
+            clock, points = site.clock.at, Points()
+            with_points(site, points)
+            step()
+            site.stores = plain
+            site.restart().sweep(1)
+            days.append(Before(copy, clock, points.count))
+            states.append(site.everything())
+    return days, states
 
 
 @pytest.mark.parametrize("error", [Crash, StoreUnavailable])
-def test_a_crash_at_any_point_leaves_no_trace(new_site, points_of_story, error):
-    whole = new_site()
-    play(whole, Points())
-    expected = whole.everything()
-    assert expected["unapplied"] == []
-    for number in range(1, points_of_story + 1):
-        points, crashed = Points(number, error), new_site()
-        play(crashed, points)
-        assert points.reached is not None
-        assert crashed.everything() == expected, f"point {number}: {points.reached}"
+def test_a_crash_at_any_point_leaves_no_trace(day, tmp_path, error):
+    days, states = day
+    for number, before in enumerate(days):
+        for point in range(1, before.points + 1):
+            folder = tmp_path / f"{number}-{point}"
+            shutil.copytree(before.folder, folder)
+            with opened(folder, Rules(), empty=False) as site:
+                reached = crash(site, number, before, Points(point, error))
+                assert site.everything() == states[min(number + 1, len(states) - 1)], reached
+            shutil.rmtree(folder)
+
+
+def crash(site, number: int, before: Before, points: Points) -> str:
+    """Crash in a step; a new service does it again, and the next one; answers the point."""
+    step, *later = story(site)[number:]
+    site.clock.at = before.clock
+    plain = site.stores
+    with_points(site, points)
+    with suppress(Crash, StoreUnavailable):
+        step()
+    assert points.reached is not None
+    site.stores = plain
+    site.restart()
+    step()
+    for following in later[:1]:
+        following()
+    site.service.sweep(1)
+    return f"step {number}: {points.reached}"
 
 
 def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site):
