@@ -69,6 +69,26 @@ MAPPINGS = (
 LAB_DATA = LabData(LAB, FORMATS, DEVICES, MAPPINGS)
 
 
+def ruled(*rules: tuple[int, str]) -> LabData:
+    """The lab with an upper bound beyond which an index is repeated by rule."""
+    uppers = dict(rules)
+    cbc = FORMATS[0]
+    parameters = tuple(
+        msgspec.structs.replace(
+            parameter,
+            meta=ParameterMeta(
+                manual_rerun=parameter.meta.manual_rerun,
+                auto_rerun=parameter.index in uppers,
+                auto_rerun_condition="custom",
+                auto_rerun_upper=uppers.get(parameter.index),
+            ),
+        )
+        for parameter in cbc.parameters
+    )
+    formats = (msgspec.structs.replace(cbc, parameters=parameters), *FORMATS[1:])
+    return msgspec.structs.replace(LAB_DATA, formats=formats)
+
+
 def instant(time: str) -> str:
     """`10:00` is that time of the test's day, anything longer a whole instant."""
     return time if len(time) > len("10:00") else f"{DAY}{time}:00Z"

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from rerund.rerun.confirm import Choice, Confirmation
 from rerund.rerun.refusals import Refusal
 from rerund.rerun.requests import RerunRequest
 from rerund.rerun.service import RerunService
@@ -12,6 +13,7 @@ from rerund.rerun.states import Event, decide
 from rerund.stores.ports import StoreUnavailable
 
 WORKERS, STEPS = 4, 12
+EXPECTED = {"rerun_open", "changed", "nothing_to_review", "nothing_to_cancel"}
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def busy(site):
         for run in runs[worker]:
             until_done(lambda run=run: service.register(1, [run]))
             if random.random() < 0.5:
-                until_done(lambda: ask(service, random.random() < 0.6))
+                until_done(lambda: ask(service, random))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(work, range(WORKERS)))
@@ -46,14 +48,24 @@ def until_done(action):
             continue
 
 
-def ask(service, request):
+def ask(service, random):
+    """Ask for one of the things that people ask for, with what they saw."""
+    seen = service.show(1, 1)
+    numbers = [value["rerun_number"] for value in seen["reruns"]]
+    version = seen["version"]
     try:
-        if request:
-            service.request(1, 1, RerunRequest(requested_parameters=(1,)), user=7)
-        else:
-            service.cancel(1, 1, user=7)
-    except Refusal:
-        return
+        match random.choice(["request", "request", "confirm", "cancel"]):
+            case "request":
+                service.request(1, 1, RerunRequest(requested_parameters=(1,)), user=7)
+            case "cancel":
+                service.cancel(1, 1, user=7, version=version)
+            case "confirm":
+                taken = [Choice(index=1, rerun_number=random.choice(numbers))] if numbers else []
+                chosen = Confirmation(version=version, values=tuple(taken), close_open=True)
+                service.confirm(1, 1, chosen, user=7)
+    except Refusal as refusal:
+        if refusal.code not in EXPECTED:
+            raise
 
 
 def test_the_events_are_one_chain_through_the_table(busy):
@@ -88,3 +100,13 @@ def test_documents_and_cache_are_those_of_the_last_event(busy):
     waiting = {value.rerun_number for value in busy.stores.reruns.values(1, [1])}
     unsettled = {r.rerun_number for r in busy.ledger() if r.rerun_number and not r.settled}
     assert waiting == unsettled
+
+
+def test_what_is_shown_is_what_the_last_confirmation_chose(busy):
+    events = busy.stores.reports.events(1, 1)
+    confirmed = [one for e in events if e.kind == "confirm" for one in e.answer["confirmed"]]
+    shown = busy.slots()
+    assert shown[1] == (confirmed[-1]["value"] if confirmed else "12.5")
+    assert (shown[2], shown[3]) == ("4.5", "14.0")
+    olds = ["12.5", *(one["value"] for one in confirmed)]
+    assert [one["old"] for one in confirmed] == olds[: len(confirmed)]

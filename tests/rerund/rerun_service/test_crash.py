@@ -6,17 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from rerund.rerun.actions import ATTEMPTS
-from rerund.rerun.records import LabData, ParameterMeta
 from rerund.rerun.refusals import Conflict
 from rerund.rerun.requests import RerunRequest
 from rerund.rerun.rules import Rules
 from rerund.rerun.service_stores import Stores
 from rerund.stores.ports import StaleReport, StoreUnavailable
-from tests.rerund.conftest import FORMATS, LAB_DATA, Site, opened
+from tests.rerund.conftest import Site, opened, ruled
 
 WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
 
@@ -107,26 +105,6 @@ def story(site) -> list[Callable[[], Any]]:
     ]
 
 
-def ruled(*rules: tuple[int, str]) -> LabData:
-    """The lab with an upper bound beyond which an index is repeated by rule."""
-    uppers = dict(rules)
-    cbc = FORMATS[0]
-    parameters = tuple(
-        msgspec.structs.replace(
-            parameter,
-            meta=ParameterMeta(
-                manual_rerun=parameter.meta.manual_rerun,
-                auto_rerun=parameter.index in uppers,
-                auto_rerun_condition="custom",
-                auto_rerun_upper=uppers.get(parameter.index),
-            ),
-        )
-        for parameter in cbc.parameters
-    )
-    formats = (msgspec.structs.replace(cbc, parameters=parameters), *FORMATS[1:])
-    return msgspec.structs.replace(LAB_DATA, formats=formats)
-
-
 RULED = ruled((4, "800"))
 STRICTER = ruled((4, "800"), (5, "90"))
 
@@ -200,16 +178,26 @@ def crash(site, number: int, before: Before, points: Points) -> str:
     return f"step {number}: {points.reached}"
 
 
-def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site):
+ACTIONS: dict[str, Callable[[Any], Any]] = {
+    "request": lambda site: site.request(2, at="10:10", event_id="key"),
+    "confirm": lambda site: site.confirm((1, 1), at="10:10", event_id="key"),
+    "cancel": lambda site: site.cancel(at="10:10", event_id="key"),
+    "submit": lambda site: site.submit(-1, (1, "11.0"), at="10:10", event_id="key"),
+    "submit without a key": lambda site: site.submit(-1, (1, "11.0"), at="10:10"),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=list(ACTIONS))
+def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site, action):
     def outcome(points: Points) -> Any:
         site = new_site()
         site.report()
-        site.send("09:00", WBC="12.5")
+        site.send("09:00", WBC="12.5", RBC="4.5")
+        site.send("09:20", WBC="12.0", rerun=-1)
         plain = site.stores
-        site.stores = type(plain)(*(points.around(store) for store in plain))
-        site.restart()
+        with_points(site, points)
         with suppress(Crash):
-            site.request(1, event_id="request-1")
+            action(site)
         site.stores = plain
         site.restart().sweep(1)
         return site.everything()

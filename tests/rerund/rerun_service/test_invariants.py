@@ -6,6 +6,7 @@ import pytest
 
 from rerund.rerun.refusals import Refusal
 from rerund.rerun.states import Event, decide
+from tests.rerund.conftest import ruled
 
 STEPS = 30
 PLACES = {"WBC": 1, "RBC": 2, "HGB": 3, "PLT": 4}
@@ -27,7 +28,8 @@ class Day:
 
     def step(self):
         steps = (self.values, self.values, self.values, self.again, self.request, self.cancel)
-        self.random.choice((*steps, self.correction, self.sweep))()
+        people = (self.confirm, self.submit, self.auto_check)
+        self.random.choice((*steps, *people, self.correction, self.sweep))()
 
     def values(self):
         chosen = self.random.sample(sorted(PLACES), self.random.randint(1, 3))
@@ -58,6 +60,21 @@ class Day:
     def cancel(self):
         self._ask(lambda at: self.site.cancel(at=at))
 
+    def confirm(self):
+        """Choose among what waits for review, or what does not."""
+        values = self.site.stores.reruns.values(1, [1])
+        chosen = {v.index: v.rerun_number for v in values if self.random.random() < 0.5}
+        close = self.random.random() < 0.5
+        self._ask(lambda at: self.site.confirm(*chosen.items(), at=at, close_open=close))
+
+    def submit(self):
+        number = self.random.choice([-1, 1, self.site.row().last_rerun_number or -1])
+        values = [(index, self.random.choice(["5.5", "----"])) for index in (1, 2)]
+        self._ask(lambda at: self.site.submit(number, *values, at=at))
+
+    def auto_check(self):
+        self._ask(lambda at: self.site.auto_check(at=at))
+
     def _ask(self, action):
         try:
             action(self.now())
@@ -68,8 +85,9 @@ class Day:
         self.site.service.sweep(1)
 
 
-@pytest.fixture(params=range(25), ids="seed {}".format)
+@pytest.fixture(params=range(15), ids="seed {}".format)
 def day(site, request):
+    site.lab(ruled((4, "5.5")))
     site.report(1)
     site.report(2, form=2, at="09:10")
     return Day(site, request.param)
@@ -87,7 +105,17 @@ def test_the_flag_always_says_what_is_open_and_what_waits_for_review(day):
             assert len(active) <= 1
             known = site.stores.numbers.active_number(1, report)
             assert known == (active[0].rerun_number if active else None)
-    assert day.refusals <= {"rerun_open", "nothing_to_cancel"}
+    assert day.refusals <= EXPECTED
+
+
+EXPECTED = {
+    "rerun_open",
+    "nothing_to_cancel",
+    "nothing_to_review",
+    "unusable",
+    "unit_mismatch",
+    "unknown_rerun",
+}
 
 
 def test_the_events_in_order_through_the_pure_table_give_the_same_flags(day):
@@ -110,15 +138,47 @@ def test_numbers_only_grow_and_every_value_is_somewhere_once(day):
     for _ in range(STEPS):
         day.step()
     site = day.site
-    opened = [
-        event.rerun_number for event in site.stores.reports.events(1, 1) if event.kind == "request"
-    ]
-    assert opened == sorted(set(opened))
-    assert max([0, *opened]) <= site.row().last_rerun_number
+    events = site.stores.reports.events(1, 1)
+    given = [number for e in events for number in sorted(r.rerun_number for r in e.reruns)]
+    assert list(dict.fromkeys(given)) == list(range(1, site.row().last_rerun_number + 1))
     rows = [(row.result_id, row.lab_report_id, row.index) for row in site.ledger()]
     assert len(rows) == len(set(rows))
     sent = {result.result_id for payload, _ in day.sent for result in payload.results}
-    assert {row.result_id for row in site.ledger()} == sent
+    assert {row.result_id for row in site.ledger() if row.origin.driver != "http"} == sent
+
+
+def test_nothing_overwrites_what_a_report_shows_but_a_choice_or_a_correction(day):
+    reports = day.site.stores.reports
+    for _ in range(STEPS):
+        before = {row.index: row for row in reports.report_values(1, [1])}
+        events = len(reports.events(1, 1))
+        day.step()
+        steps = {step[0] for e in reports.events(1, 1)[events:] for step in e.inputs["steps"]}
+        after = {row.index: row for row in reports.report_values(1, [1])}
+        assert before.keys() <= after.keys()
+        if not steps & {"confirm", "confirm_closing", "correction"}:
+            assert {index: after[index] for index in before} == before
+
+
+def test_the_ledger_forgets_no_value(day):
+    kept = {}
+    for _ in range(STEPS):
+        day.step()
+        rows = {(r.result_id, r.lab_report_id, r.index): r.result.value for r in day.site.ledger()}
+        assert rows.items() >= kept.items()
+        kept = rows
+
+
+def test_an_index_is_repeated_by_rule_once(day):
+    for _ in range(STEPS):
+        day.step()
+    asked = [
+        line.new["requested_parameters"]
+        for line in day.site.stores.reports.activity(1, 1)
+        if line.code == 981 and line.new["type"] == "Auto"
+    ]
+    indexes = [index for some in asked for index in some]
+    assert sorted(indexes) == sorted(set(indexes)) == day.site.row().auto_rerun_indexes
 
 
 def test_everything_again_changes_nothing(day):
