@@ -26,6 +26,10 @@ ReportArgument = Annotated[int, typer.Argument(metavar="REPORT", help="The lab_r
 UserOption = Annotated[
     int, typer.Option("--user", metavar="ID", help="Who asks: created_by and the activity log.")
 ]
+VersionOption = Annotated[
+    int | None,
+    typer.Option("--version", help="Of the report as you saw it; refused if it has changed since."),
+]
 
 
 def _refused(error: Refusal) -> NoReturn:
@@ -111,9 +115,7 @@ def confirm(
             help="Show this rerun's value; may be repeated. 0 or left out: keep the original.",
         ),
     ] = None,
-    version: Annotated[
-        int | None, typer.Option(help="Of the report as you saw it; refused if it has changed.")
-    ] = None,
+    version: VersionOption = None,
     close_open: Annotated[
         bool, typer.Option("--close-open", help="Give up what an open rerun still waits for.")
     ] = False,
@@ -173,9 +175,7 @@ def auto_check(
 def cancel(
     report: ReportArgument,
     reason: Annotated[str | None, typer.Option(help="Why, for the activity log.")] = None,
-    version: Annotated[
-        int | None, typer.Option(help="Of the report as you saw it; refused if it has changed.")
-    ] = None,
+    version: VersionOption = None,
     user: UserOption = 0,
     config: ConfigOption = CONFIG_DEFAULT,
     as_json: JsonOption = False,

@@ -53,6 +53,9 @@ def find_qualified(
     """
     found: list[Qualified] = []
     for index in dict.fromkeys(indexes):
+        parameter = case.parameters.get(index)
+        if parameter is None or not parameter.meta.auto_rerun:
+            continue
         row = _original(case, index)
         if row is not None and _is_checked(row, rules, at):
             found += _finding(case, row)
@@ -68,7 +71,7 @@ def _original(case: ReportCase, index: int) -> LedgerRow | None:
     """The ledger row of the original shown; without one, of the last that gave no value."""
     slot = case.slots.get(index)
     for row in reversed(case.ledger):
-        if row.index != index or row.outcome != "original" or index not in case.parameters:
+        if row.index != index or row.outcome != "original":
             continue
         if slot is None and row.reason == "unusable":
             return row
