@@ -9,7 +9,7 @@ from rerund.rerun.case import ReportCase
 from rerund.rerun.corrections import apply_correction
 from rerund.rerun.delivery import Delivery
 from rerund.rerun.documents import SampleRerun
-from rerund.rerun.draft import SYSTEM_USER, Draft
+from rerund.rerun.draft import Draft
 from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.model import RerunType
@@ -181,9 +181,9 @@ class _Receiver:
             requested_parameters=[],
             dilution=first.result.dilution,
             run_key=self._case.key_of_run(first.row.run_key, number),
-            created_by=SYSTEM_USER,
+            created_by=self._draft.user,
             created_at=now,
-            updated_by=SYSTEM_USER,
+            updated_by=self._draft.user,
             updated_at=now,
             version=self._draft.version,
         )
@@ -221,7 +221,7 @@ class _Receiver:
         value.row.result = value.result
 
     def _write(self, rerun: SampleRerun) -> None:
-        rerun.updated_by, rerun.updated_at = SYSTEM_USER, int(seconds(self._draft.at))
+        rerun.updated_by, rerun.updated_at = self._draft.user, int(seconds(self._draft.at))
         self._draft.write_rerun(rerun)
 
     def _narrow_waiting_list(self, rerun: SampleRerun) -> None:

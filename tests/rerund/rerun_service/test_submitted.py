@@ -74,7 +74,8 @@ def test_the_instruments_own_run_gets_the_next_number(measured):
         4,
     )
     (rerun,) = measured.stores.reruns.reruns(1, [1])
-    assert (rerun.type, rerun.is_active) == ("Instrument", False)
+    assert (rerun.type, rerun.is_active, rerun.created_by) == ("Instrument", False, 3)
+    assert measured.stores.reports.activity(1, 1)[-1].user_id == 3
 
 
 def test_the_instruments_own_run_of_requested_values_counts_for_the_request(requested):
