@@ -72,7 +72,7 @@ class Daemon:
         interpretation = self._interpretation(journal, rear, links)
         journal.on_received = interpretation.put
         rear.on_earlier = interpretation.learn
-        rear.on_unusable = self._refuse
+        rear.registrar.on_unusable = self._refuse
         journal.on_changed = interpretation.forget
         interpretation.start()
         journal.start(loop)

@@ -6,28 +6,20 @@ everything is tried again for ever.
 """
 
 import asyncio
-import socket
-import sys
-from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from time import time
 
-import structlog
-
+from rerund.child import Child
 from rerund.config import Config
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
 from rerund.registrar_channel import (
-    LENGTH_BYTES,
-    UNUSABLE,
     Earlier,
     Marked,
     Marks,
     Start,
     ToDaemon,
-    ToRegistrar,
     WaitingCopy,
     Wake,
     decode_for_daemon,
@@ -38,13 +30,8 @@ from rerund.rerun.model import KnownRun
 from rerund.rerun.rules import Rules
 from rerund.waiting_list import WaitingList, unpack_row
 
-log = structlog.get_logger(__name__)
-
 Runs = Sequence[tuple[str, KnownRun]]
 """(sample id, run) pairs."""
-
-FIRST_RESTART, LAST_RESTART = 0.5, 30.0
-"""Seconds before a registrar that died is started again."""
 
 WAKE_DELAY = 0.005
 """Seconds in which what is decided is told to the registrar as one."""
@@ -60,12 +47,14 @@ class Rear:
             rows, refreshed_at = reader.waiting()
             self._unknown = _unknown_histories(config, reader)
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
-        self.on_unusable: Callable[[], None] = lambda: None
         self.on_earlier: Callable[[str, Runs], None] = _ignore
-        self._writer: asyncio.StreamWriter | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.registrar = Child(
+            "registrar",
+            "rerund.registrar_process",
+            lambda: encode(self._orders()),
+            lambda body, asker: self._act(decode_for_daemon(body), asker),
+        )
         self._wake_is_due = False
-        self._stopping = False
 
     @property
     def complete_histories(self) -> frozenset[str]:
@@ -78,7 +67,7 @@ class Rear:
 
     def start(self) -> None:
         """Start the registrar, and start it again whenever it ends."""
-        self._task = asyncio.create_task(self._keep_alive())
+        self.registrar.start()
 
     def wake(self) -> None:
         """There are new payloads; called in the event loop."""
@@ -88,74 +77,11 @@ class Rear:
 
     async def stop(self) -> None:
         """End the registrar after the batch at hand. Cancel it to end it at once."""
-        assert self._task is not None
-        self._stopping = True
-        if self._writer is None:  # it is between two registrars
-            self._task.cancel()
-        else:
-            self._writer.close()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self.registrar.stop()
 
     def _wake(self) -> None:
         self._wake_is_due = False
-        self._send(Wake())
-
-    def _send(self, message: ToRegistrar) -> None:
-        if self._writer is not None:
-            self._writer.write(encode(message))
-
-    async def _keep_alive(self) -> None:
-        pause = FIRST_RESTART
-        while True:
-            loop = asyncio.get_running_loop()
-            started = loop.time()
-            how = await self._run_to_end()
-            if self._stopping:
-                return
-            if how.get("exit_code") == UNUSABLE:
-                self.on_unusable()
-                return
-            if loop.time() - started > LAST_RESTART:
-                pause = FIRST_RESTART
-            log.error("registrar_died", alert=True, restart_seconds=pause, **how)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_RESTART)
-
-    async def _run_to_end(self) -> dict[str, object]:
-        """Run one registrar, whatever happens; returns how it ended."""
-        try:
-            return {"exit_code": await self._run()}
-        except Exception as error:  # noqa: BLE001 - no fault may end the trying
-            return {"error": type(error).__name__}
-
-    async def _run(self) -> int:
-        """Run one registrar to its end; returns its exit code."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            reader, writer = await asyncio.open_connection(sock=ours)
-            try:
-                process = await _spawn(theirs)
-            except BaseException:
-                writer.close()
-                raise
-        self._writer = writer
-        try:
-            self._send(self._orders())
-            await self._listen(reader, writer)
-            return await process.wait()
-        except BaseException:
-            _kill(process)
-            raise
-        finally:
-            writer.close()
-            self._writer = None
-
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-                self._act(decode_for_daemon(await reader.readexactly(length)), writer)
+        self.registrar.send(encode(Wake()))
 
     def _act(self, message: ToDaemon, asker: asyncio.StreamWriter) -> None:
         match message:
@@ -210,23 +136,6 @@ def _answer(ticket: int, asker: asyncio.StreamWriter) -> Callable[[JournalError 
             asker.write(encode(Marked(ticket, None if error is None else str(error))))
 
     return marked
-
-
-async def _spawn(theirs: socket.socket) -> Process:
-    descriptor = theirs.fileno()
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # nothing of the folder that the daemon happens to be in
-        "-m",
-        "rerund.registrar_process",
-        str(descriptor),
-        pass_fds=(descriptor,),
-    )
-
-
-def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
 
 
 def rules_of(config: Config) -> Rules:

@@ -1,19 +1,12 @@
-"""What the daemon and its registrar process say to each other, and how it is framed.
-
-A message is four bytes of length, big-endian, and a tagged msgpack struct.
-"""
+"""What the daemon and its registrar process say to each other: tagged msgpack structs."""
 
 import msgspec
 
+from rerund.child_line import packed
 from rerund.journal.rows import Mark
 from rerund.logs import LogFormat, LogLevel
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.rules import Rules
-
-LENGTH_BYTES = 4
-
-UNUSABLE = 69
-"""Exit code of a registrar whose stores are of another version: trying again is no use."""
 
 
 class Start(msgspec.Struct, tag=True, frozen=True):
@@ -76,5 +69,4 @@ decode_for_daemon = msgspec.msgpack.Decoder(ToDaemon).decode
 
 def encode(message: ToRegistrar | ToDaemon) -> bytes:
     """Return a message with its length before it."""
-    body = _encode(message)
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+    return packed(_encode(message))

@@ -17,12 +17,11 @@ from pathlib import Path
 import structlog
 
 from rerund import logs
+from rerund.child_line import UNUSABLE, receive
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Mark
 from rerund.registrar import Registrar
 from rerund.registrar_channel import (
-    LENGTH_BYTES,
-    UNUSABLE,
     Earlier,
     Marked,
     Marks,
@@ -71,12 +70,8 @@ class Channel:
 
     def receive(self) -> ToRegistrar | None:
         """Wait for the next message; None when the daemon has gone."""
-        try:
-            head = self._file.read(LENGTH_BYTES)
-            body = self._file.read(int.from_bytes(head, "big"))
-        except OSError:
-            return None
-        return decode_for_registrar(body) if len(head) == LENGTH_BYTES and body else None
+        body = receive(self._file)
+        return None if body is None else decode_for_registrar(body)
 
     def mark(self, marks: Sequence[Mark], told: Told) -> None:
         """Have delivery states committed; `told` hears of it."""

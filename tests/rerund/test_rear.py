@@ -1,17 +1,16 @@
-"""The rear of the daemon: a registrar is tried again for ever, and hears only its own answers."""
+"""The rear of the daemon: a registrar hears only its own answers."""
 
 import asyncio
-import errno
 import socket
 
 import pytest
-from structlog.testing import capture_logs
 
 from rerund import rear as rear_module
+from rerund.child_line import LENGTH_BYTES
 from rerund.config import load
 from rerund.journal.journal import Journal
 from rerund.rear import Rear
-from rerund.registrar_channel import LENGTH_BYTES, Marked, Marks, decode_for_registrar
+from rerund.registrar_channel import Marked, Marks, decode_for_registrar
 from rerund.registrar_process import Channel
 
 CONFIG = """
@@ -26,8 +25,7 @@ link = "listen://127.0.0.1:0"
 
 
 @pytest.fixture
-async def rear(tmp_path, monkeypatch):
-    monkeypatch.setattr(rear_module, "FIRST_RESTART", 0.001)
+async def rear(tmp_path):
     path = tmp_path / "rerund.toml"
     path.write_text(CONFIG.format(tmp_path))
     config = load(path)
@@ -37,56 +35,8 @@ async def rear(tmp_path, monkeypatch):
     assert await journal.close()
 
 
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
-async def test_a_registrar_that_can_not_be_started_is_tried_again(rear, monkeypatch):
-    spawn, left = rear_module._spawn, [errno.EAGAIN, errno.ENOMEM, errno.EMFILE]
-    sockets = []
-
-    async def fails(theirs):
-        sockets.append(theirs)
-        if left:
-            raise OSError(left.pop(0), "12.5")
-        return await spawn(theirs)
-
-    monkeypatch.setattr(rear_module, "_spawn", fails)
-    with capture_logs() as logs:
-        rear.start()
-        await until(lambda: rear._writer is not None)
-        await rear.stop()
-    died = [line for line in logs if line["event"] == "registrar_died"]
-    assert [line["error"] for line in died] == ["BlockingIOError", "OSError", "OSError"]
-    assert all(line["alert"] for line in died)
-    assert "12.5" not in repr(died)
-    assert [theirs.fileno() for theirs in sockets] == [-1] * 4
-
-
-async def test_a_fault_of_ours_ends_one_registrar_and_not_the_trying(rear, monkeypatch):
-    spawn, processes = rear_module._spawn, []
-
-    async def watched(theirs):
-        processes.append(await spawn(theirs))
-        return processes[-1]
-
-    def fails(message, asker):
-        raise ValueError("12.5")
-
-    monkeypatch.setattr(rear_module, "_spawn", watched)
-    monkeypatch.setattr(rear, "_act", fails)
-    with capture_logs() as logs:
-        rear.start()
-        await until(lambda: len(processes) > 1)
-        assert await processes[0].wait() < 0
-        await rear.stop()
-    assert "ValueError" in [line.get("error") for line in logs]
-
-
 async def test_a_registrar_that_has_gone_is_not_answered_by_its_successor(rear):
     old, new = [await connected() for _ in range(2)]
-    rear._writer = new.writer
     marked = rear_module._answer(7, old.writer)
     marked(None)
     assert await old.hears() == Marked(7)
