@@ -1,4 +1,4 @@
-"""What is wrong with a file: a configuration, a driver profile or a lab file."""
+"""What is wrong with a file: a configuration, a profile, a lab file or a token file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,12 @@ from drivers.profile import ProfileError
 from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile
 from rerund import config
+from rerund.http.tokens import read_tokens
 
 Checker = Callable[[Path], list[Problem]]
 
-_CONFIG = {"daemon", "instrument", "journal", "store"}
+_CONFIG = {"daemon", "instrument", "journal", "store", "http"}
+_TOKENS = {"token"}
 _LAB = {"lab_id", "format", "device", "report"}
 
 
@@ -24,6 +26,8 @@ def problems(path: Path) -> list[Problem]:
         return _of_config(path)
     if "protocol" in tables or "specimen" in tables:
         return _of_profile(path)
+    if tables & _TOKENS:
+        return _of_tokens(path)
     if tables & _LAB:
         return _of_lab_file(path)
     what = "expected a configuration ([daemon], [[instrument]]), a profile or a lab file"
@@ -42,6 +46,14 @@ def _of_profile(path: Path) -> list[Problem]:
     try:
         load_profile(path)
     except ProfileError as error:
+        return error.problems
+    return []
+
+
+def _of_tokens(path: Path) -> list[Problem]:
+    try:
+        read_tokens(path)
+    except TomlError as error:
         return error.problems
     return []
 

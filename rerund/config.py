@@ -22,6 +22,7 @@ from drivers.profile import Profile, ProfileError
 from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect
+from rerund.config_http import HttpSection, http_problems
 from rerund.logs import LogFormat, LogLevel
 from rerund.transports.url import LinkUrl, conflicts, parse_url
 
@@ -125,6 +126,7 @@ class ConfigFile(Section):
     journal: JournalSection = JournalSection()
     rerun: RerunSection = RerunSection()
     store: StoreSection = StoreSection()
+    http: HttpSection | None = None
     instrument: list[InstrumentSection] = Field(min_length=1)
 
 
@@ -177,7 +179,7 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         problems = from_validation_error(error, document) + _unusable_drivers(document)
         raise ConfigError(problems) from error
-    problems = _clashes(file, document)
+    problems = _clashes(file, document) + http_problems(file.http, document)
     instruments = []
     for position, section in enumerate(file.instrument):
         try:

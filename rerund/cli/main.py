@@ -14,6 +14,7 @@ from rerund.cli import (
     results,
     simulate,
     store,
+    token,
 )
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ for name, group in (
     ("order", lab.order_app),
     ("rerun", rerun.app),
     ("db", store.app),
+    ("token", token.app),
 ):
     app.add_typer(group, name=name)
 

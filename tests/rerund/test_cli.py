@@ -57,6 +57,9 @@ SPOKEN_OF = {
     "rerun auto-check",
     "db status",
     "db upgrade",
+    "token add",
+    "token list",
+    "token revoke",
 }
 
 
