@@ -15,6 +15,7 @@ import structlog
 from rerund import __version__
 from rerund.config import Config, Instrument
 from rerund.deciders import decider_of
+from rerund.http.front import front_of
 from rerund.interpretation import Interpretation
 from rerund.journal.errors import JournalError, JournalFailed
 from rerund.journal.journal import Journal
@@ -54,6 +55,7 @@ class Daemon:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._front = front_of(config)
         self._stop = asyncio.Event()
         self._exit_code = 0
 
@@ -77,6 +79,8 @@ class Daemon:
         interpretation.start()
         journal.start(loop)
         rear.start()
+        if self._front is not None:
+            self._front.start()
         hub = Hub(links, random.Random())
         hub.start()
         await self._say_ready(hub)
@@ -192,6 +196,8 @@ class Daemon:
         def left() -> float:
             return max(0.0, until - monotonic())
 
+        fronts = [] if self._front is None else [self._front]
+        answering = [asyncio.create_task(front.stop()) for front in fronts]
         if not self._exit_code:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left() / 2):
@@ -203,6 +209,10 @@ class Daemon:
             await asyncio.wait_for(rear.stop(), left())
         except TimeoutError:
             log.warning("stop_timeout", what="registrar")
+        try:
+            await asyncio.wait_for(asyncio.gather(*answering), left())
+        except TimeoutError:
+            log.warning("stop_timeout", what="http")
         if not await journal.close(max(1.0, left())):
             log.warning("stop_timeout", what="journal")
 

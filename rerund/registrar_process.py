@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from rerund import logs
+from rerund.alerts import tell
 from rerund.child_line import UNUSABLE, receive
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Mark
@@ -37,7 +38,6 @@ from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.delivery import ledger_runs
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.service import RerunService
-from rerund.rerun.workspace import Alert
 from rerund.stores.embedded import open_embedded
 from rerund.stores.ports import ReportStore, StoreError
 from rerund.stores.versions import StoreVersionError
@@ -130,7 +130,7 @@ def _work(start: Start, channel: Channel) -> None:
         JournalReader(Path(start.journal_path)) as reader,
     ):
         stores = embedded.stores
-        service = RerunService(stores, start.rules, _tell)
+        service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
             start.lab_id,
             start.device_ids,
@@ -177,16 +177,6 @@ def _listen(channel: Channel, registrar: Registrar) -> None:
                 channel.marked(message)
             case Start():
                 raise AssertionError("a registrar is started once")
-
-
-def _tell(alert: Alert) -> None:
-    log.error(
-        alert.code,
-        alert=True,
-        report=alert.lab_report_id,
-        instrument=alert.device_id,
-        entry_id=alert.entry_id,
-    )
 
 
 if __name__ == "__main__":
