@@ -202,9 +202,7 @@ def test_the_reference_is_valid_and_states_the_defaults():
     )
 
 
-@pytest.mark.parametrize(
-    "section", ["daemon", "journal", "rerun", "store", "http", "instrument"]
-)
+@pytest.mark.parametrize("section", ["daemon", "journal", "rerun", "store", "http", "instrument"])
 def test_the_reference_has_every_key(section):
     text = REFERENCE.read_text()
     field = config.ConfigFile.model_fields[section]
