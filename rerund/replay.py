@@ -30,8 +30,16 @@ def decide_anew(config: Config, reader: JournalReader, entry: StoredEntry) -> Ou
     for part in reader.earlier_parts(entry.entry_id):
         text = joined(reader.text(part), text)
     inputs = unpack_inputs(reader.inputs(entry.entry_id))
-    decider = decider_of(config, instrument, reader.journal_id)
+    decider = decider_of(config, instrument, _journal_of(reader, entry))
     return decider.decide(entry.entry_id, entry.received_at, text, inputs, inputs)
+
+
+def _journal_of(reader: JournalReader, entry: StoredEntry) -> str:
+    """Return the name that the journal had when an entry was decided: copies get another."""
+    for payload in reader.payloads(entry.entry_id):
+        for result in unpack(payload.body)[0].results:
+            return result.result_id.partition("-")[0]
+    return reader.journal_id
 
 
 def corrections(config: Config, reader: JournalReader, entry: StoredEntry) -> list[PayloadRow]:

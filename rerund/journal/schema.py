@@ -3,7 +3,7 @@
 One SQLite file in WAL mode, `synchronous=FULL`: a commit returns when the bytes are on
 disk. `application_id` says that it is a journal, `user_version` is its format.
 
-    meta(name, value)       journal_id (32 hex digits, made once), waiting_refreshed_at
+    meta(name, value)       journal_id (32 hex digits, new for a copy), place, waiting_refreshed_at
     entry(entry_id, …)      one message as it came, or bytes that were refused; 1, 2, 3 …
     frame(frame_key, …)     the bytes of entries, frame by frame
     payload(payload_key, …) what was made of entries, each with its own delivery state

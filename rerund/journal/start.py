@@ -6,6 +6,7 @@ from pathlib import Path
 from rerund.journal import schema
 from rerund.journal.ballast import Ballast
 from rerund.journal.errors import JournalFull, from_sqlite
+from rerund.journal.place import name_copy
 from rerund.journal.schema import SPAN
 
 _HOLD_UNFINISHED = """
@@ -19,7 +20,7 @@ WHERE state = 'open'
 
 
 def open_for_daemon(path: Path, ballast: Ballast) -> sqlite3.Connection:
-    """Open a journal and hold what an earlier process left open.
+    """Open a journal, hold what an earlier process left open, and name it anew if it is a copy.
 
     On a full disk it is done in the room of the ballast. Raises JournalFull when that is
     not enough, JournalFailed, JournalVersionError.
@@ -35,6 +36,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         db = schema.open_writer(path)
         db.execute(_HOLD_UNFINISHED, {"span": SPAN})
+        name_copy(db, path)
     except sqlite3.OperationalError as error:
         raise from_sqlite(error) from error
     return db

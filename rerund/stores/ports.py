@@ -23,6 +23,8 @@ again for ever) or `StoreRejected` (this input will never be taken).
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.records import (
     ActivityRow,
@@ -75,6 +77,21 @@ class StaleReport(StoreError):  # noqa: N818 - says what is the case
 
     def __str__(self) -> str:
         return f"report {self.lab_report_id} of lab {self.lab_id} has changed since it was read"
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Who may receive from an instrument, until when (ISO 8601 UTC).
+
+    `held` says whether the one who asked has it, for a listing whether anyone has; `owner`
+    had it last. `taken_from` is whose it was before, when another's lease has just become
+    one's own.
+    """
+
+    device_id: str
+    held: bool
+    owner: str | None
+    until: str | None
+    taken_from: str | None = None
 
 
 class ReportStore(Protocol):
@@ -205,6 +222,24 @@ class ReportStore(Protocol):
 
     def forget_requests(self, before: float) -> int:
         """Remove requests begun before this (Unix seconds); answers how many."""
+        ...
+
+    def leases(self, lab_id: int) -> list[Lease]:
+        """The leases of a lab's instruments by `device_id`, expired and unknown ones not held."""
+        ...
+
+    def take_leases(
+        self, lab_id: int, owner: str, devices: Mapping[str, str], seconds: float
+    ) -> list[Lease]:
+        """Take or renew the leases of instruments (name by id) for `seconds` from now.
+
+        Refused is what another owner holds, until it is released or expires by the clock of
+        the database. Instruments that the lab does not have yet are added to it.
+        """
+        ...
+
+    def release_leases(self, lab_id: int, owner: str) -> None:
+        """End every lease of an owner now; it stays known as the last one who had them."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The report store on a relational database."""
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,7 +21,8 @@ from rerund.stores import report_queries as queries
 from rerund.stores.database import Database
 from rerund.stores.failures import DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
-from rerund.stores.ports import StaleReport
+from rerund.stores.leases import LeaseTable
+from rerund.stores.ports import Lease, StaleReport
 from rerund.stores.report_commit import Commit
 from rerund.stores.requests_table import RequestsTable
 from rerund.stores.rows import Query
@@ -55,6 +56,7 @@ class RelationalReportStore:
         self._database = database
         self._commit = Commit(database.dialect)
         self._requests = RequestsTable(database)
+        self._leases = LeaseTable(database)
 
     def now(self) -> float:
         """Unix seconds by the clock of the database."""
@@ -211,6 +213,20 @@ class RelationalReportStore:
         if keys:
             with self._database.write() as connection:
                 connection.execute(statement, {"lab": lab_id, "keys": list(keys)})
+
+    def leases(self, lab_id: int) -> list[Lease]:
+        """The leases of a lab's instruments by `device_id`, expired and unknown ones not held."""
+        return self._leases.all(lab_id)
+
+    def take_leases(
+        self, lab_id: int, owner: str, devices: Mapping[str, str], seconds: float
+    ) -> list[Lease]:
+        """Take or renew the leases of instruments (name by id) for `seconds` from now."""
+        return self._leases.take(lab_id, owner, devices, seconds)
+
+    def release_leases(self, lab_id: int, owner: str) -> None:
+        """End every lease of an owner now."""
+        self._leases.release(lab_id, owner)
 
     def close(self) -> None:
         """Close the connections."""

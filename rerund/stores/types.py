@@ -142,6 +142,13 @@ class _NowOnChange(_Now):
     inherit_cache = True
 
 
+class NowPlus(FunctionElement[str]):
+    """The database's clock so many seconds on, in the form of `Instant`."""
+
+    type = String()
+    inherit_cache = True
+
+
 class UnixNow(FunctionElement[float]):
     """Unix seconds by the database's clock."""
 
@@ -167,6 +174,17 @@ def _server_now(element: object, compiler: Any, **options: Any) -> str:
 @compiles(_NowOnChange, *SERVERS)
 def _server_now_on_change(element: object, compiler: Any, **options: Any) -> str:
     return "CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"
+
+
+@compiles(NowPlus, "sqlite")
+def _sqlite_now_plus(element: NowPlus, compiler: Any, **options: Any) -> str:
+    seconds = compiler.process(element.clauses, **options)
+    return f"(strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds'))"
+
+
+@compiles(NowPlus, *SERVERS)
+def _server_now_plus(element: NowPlus, compiler: Any, **options: Any) -> str:
+    return f"CURRENT_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **options)} SECOND"
 
 
 @compiles(UnixNow, "sqlite")
