@@ -23,6 +23,7 @@ from rerund.journal.prune import Limits
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import StoredEntry
 from rerund.link import Link
+from rerund.link_leases import LeasedLines
 from rerund.notify import notify, watchdog_interval
 from rerund.rear import Rear
 from rerund.rerun.instants import iso
@@ -82,6 +83,8 @@ class Daemon:
         if self._front is not None:
             self._front.start()
         hub = Hub(links, random.Random())
+        lines = self._leased_lines(links, hub)
+        rear.on_leases = lines.apply
         hub.start()
         await self._say_ready(hub)
         tasks = (self._prune(journal), self._tell_overdue(), _watchdog())
@@ -94,6 +97,7 @@ class Daemon:
         log.info("stopping", exit_code=self._exit_code)
         for task in background:
             task.cancel()
+        await lines.close()
         await self._end(hub, links, interpretation, rear, journal)
         log.info("stopped")
         return self._exit_code
@@ -144,12 +148,14 @@ class Daemon:
             on_failed=self._fail_from_thread,
         )
 
+    def _leased_lines(self, links: Sequence[Link], hub: Hub) -> LeasedLines:
+        async def tell(name: str) -> None:
+            await _tell_lines([i for i in self._config.instruments if i.device_id == name], hub)
+
+        return LeasedLines({link.name: link for link in links}, hub, tell)
+
     async def _say_ready(self, hub: Hub) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BOUND_TIMEOUT):
-                await hub.bound()
-        for instrument in self._config.instruments:
-            _tell_line(instrument, hub)
+        await _tell_lines(self._config.instruments, hub)
         log.info("ready", version=__version__, instruments=len(self._config.instruments))
         notify("READY=1")
 
@@ -232,6 +238,16 @@ def cut_before(journal: Path, instant: str) -> list[StoredEntry]:
     with JournalReader(journal) as reader:
         held = reader.entries(states=("held",))
         return [e for e in held if e.reason == "incomplete" and e.received_at < instant]
+
+
+async def _tell_lines(instruments: Sequence[Instrument], hub: Hub) -> None:
+    listening = [i.device_id for i in instruments if isinstance(i.url, ListenUrl)]
+    if listening:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BOUND_TIMEOUT):
+                await hub.bound(*listening)
+    for instrument in instruments:
+        _tell_line(instrument, hub)
 
 
 def _tell_line(instrument: Instrument, hub: Hub) -> None:

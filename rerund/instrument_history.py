@@ -36,18 +36,25 @@ class InstrumentHistory:
         self._previous = previous
         self._limit = limit
         self._runs: OrderedDict[str, list[KnownRun]] = OrderedDict()
-        self._before: dict[str, list[KnownRun]] = {}
+        self._before: dict[str, dict[str, KnownRun]] = {}
         self.since = ""
         """ISO 8601 UTC: runs received before it are no history any more."""
 
-    def complete_with(self, runs: Iterable[tuple[str, KnownRun]]) -> None:
-        """Take over (sample id, run) pairs from before the journal: now nothing is missing."""
-        self._before = {}
+    def complete_with(self, runs: Iterable[tuple[str, KnownRun]], *, last: bool = True) -> None:
+        """Take over (sample id, run) pairs that the journal lacks; after the last it is whole."""
+        samples = set()
         for sample_id, run in runs:
-            self._before.setdefault(sample_id, []).append(run)
-        for sample_id, known in self._runs.items():
-            known[:0] = self._before.get(sample_id, ())
-        self.complete = True
+            self._before.setdefault(sample_id, {})[run.result_id] = run
+            samples.add(sample_id)
+        for sample_id in samples & self._runs.keys():
+            self._runs[sample_id] = self._with_before(sample_id, self._runs[sample_id])
+        self.complete = self.complete or last
+
+    def _with_before(self, sample_id: str, runs: list[KnownRun]) -> list[KnownRun]:
+        """Return the runs of a sample with those that others received, in order of arrival."""
+        own = {run.result_id for run in runs}
+        others = [run for key, run in self._before.get(sample_id, {}).items() if key not in own]
+        return sorted([*others, *runs], key=lambda run: run.received_at or "") if others else runs
 
     def runs(self, sample_id: str) -> Sequence[KnownRun]:
         """Return the known runs of a sample in the order of arrival.
@@ -57,8 +64,8 @@ class InstrumentHistory:
         """
         runs = self._runs.get(sample_id)
         if runs is None:
-            runs = list(self._before.get(sample_id, ()))
-            runs += [run for body in self._bodies(sample_id) for run in known_runs(*unpack(body))]
+            own = [run for body in self._bodies(sample_id) for run in known_runs(*unpack(body))]
+            runs = self._with_before(sample_id, own)
             self._runs[sample_id] = runs
             if len(self._runs) > self._limit:
                 self._runs.popitem(last=False)

@@ -38,8 +38,8 @@ once when this one sleeps, and only after the switch interval when it does not.
 """
 
 
-Earlier = tuple[str, Sequence[tuple[str, KnownRun]]]
-"""An instrument, and (sample id, run) pairs of it from before the journal was made."""
+Earlier = tuple[str, Sequence[tuple[str, KnownRun]], bool]
+"""An instrument, (sample id, run) pairs of it that the journal lacks, whether no more follow."""
 
 Forget = Literal["forget"]
 FORGET: Final = "forget"
@@ -96,9 +96,9 @@ class Interpretation:
         self._bytes_put += len(entry.text)
         self._queue.put(entry)
 
-    def learn(self, device_id: str, runs: Sequence[tuple[str, KnownRun]]) -> None:
-        """Take over what an instrument sent before the journal was made, by sample id."""
-        self._queue.put((device_id, runs))
+    def learn(self, device_id: str, runs: Sequence[tuple[str, KnownRun]], last: bool) -> None:
+        """Take over what an instrument sent to others, by sample id; `last` when it is all."""
+        self._queue.put((device_id, runs, last))
 
     def forget(self) -> None:
         """Another process has changed the journal: what is remembered of it may be wrong."""
@@ -130,8 +130,8 @@ class Interpretation:
                 self._make_way()
                 self._guarded(entry)
                 self._bytes_taken += len(entry.text)
-            case (device_id, runs):
-                self._history(device_id).complete_with(runs)
+            case (device_id, runs, last):
+                self._history(device_id).complete_with(runs, last=last)
             case "forget":
                 self._forget()
 

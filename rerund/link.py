@@ -46,3 +46,7 @@ class Link:
         while not all(connection.is_idle for connection in self.connections):
             self.rested.clear()
             await self.rested.wait()
+
+    def reopen(self) -> None:
+        """Take new ENQs again after `drain`."""
+        self.draining = False

@@ -6,6 +6,7 @@ everything is tried again for ever.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from time import time
 
@@ -16,9 +17,11 @@ from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
 from rerund.registrar_channel import (
     Earlier,
+    Leases,
     Marked,
     Marks,
     Start,
+    Stop,
     ToDaemon,
     WaitingCopy,
     Wake,
@@ -28,6 +31,7 @@ from rerund.registrar_channel import (
 from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun
 from rerund.rerun.rules import Rules
+from rerund.stores.ports import Lease
 from rerund.waiting_list import WaitingList, unpack_row
 
 Runs = Sequence[tuple[str, KnownRun]]
@@ -47,7 +51,8 @@ class Rear:
             rows, refreshed_at = reader.waiting()
             self._unknown = _unknown_histories(config, reader)
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
-        self.on_earlier: Callable[[str, Runs], None] = _ignore
+        self.on_earlier: Callable[[str, Runs, bool], None] = _ignore
+        self.on_leases: Callable[[Sequence[Lease]], None] = _leave
         self.registrar = Child(
             "registrar",
             "rerund.registrar_process",
@@ -77,6 +82,7 @@ class Rear:
 
     async def stop(self) -> None:
         """End the registrar after the batch at hand. Cancel it to end it at once."""
+        self.registrar.send(encode(Stop()))
         await self.registrar.stop()
 
     def _wake(self) -> None:
@@ -90,11 +96,14 @@ class Rear:
             case WaitingCopy(rows, refreshed_at):
                 self.waiting.replace(rows, refreshed_at)
                 self._journal.replace_waiting(rows, refreshed_at)
-            case Earlier(device_id, runs):
-                self._unknown.pop(device_id, None)
+            case Earlier(device_id, runs, last):
+                if last:
+                    self._unknown.pop(device_id, None)
                 own = self._journal.journal_id
                 others = [pair for pair in runs if not pair[1].result_id.startswith(own)]
-                self.on_earlier(device_id, others)
+                self.on_earlier(device_id, others, last)
+            case Leases(leases):
+                self.on_leases(leases)
 
     def _orders(self) -> Start:
         file = self._config.file
@@ -102,7 +111,8 @@ class Rear:
             str(self._journal.path),
             str(self._config.store_path),
             file.daemon.lab_id,
-            [instrument.device_id for instrument in self._config.instruments],
+            f"{self._journal.journal_id}@{socket.gethostname()}",
+            {i.device_id: i.section.name for i in self._config.instruments},
             dict(self._unknown),
             rules_of(self._config),
             file.store.poll_interval,
@@ -124,8 +134,12 @@ def _unknown_histories(config: Config, reader: JournalReader) -> dict[str, str]:
     return {device_id: since for device_id, at in known.items() if at is None or at > since}
 
 
-def _ignore(device_id: str, runs: Runs) -> None:
-    del device_id, runs
+def _ignore(device_id: str, runs: Runs, last: bool) -> None:
+    del device_id, runs, last
+
+
+def _leave(leases: Sequence[Lease]) -> None:
+    del leases
 
 
 def _answer(ticket: int, asker: asyncio.StreamWriter) -> Callable[[JournalError | None], None]:

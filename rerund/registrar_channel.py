@@ -7,19 +7,21 @@ from rerund.journal.rows import Mark
 from rerund.logs import LogFormat, LogLevel
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.rules import Rules
+from rerund.stores.ports import Lease
 
 
 class Start(msgspec.Struct, tag=True, frozen=True):
     """To the registrar, first of all: what it works on. `poll_interval` is seconds.
 
-    `unknown` maps an instrument whose history is not whole to the instant since when the
-    ledger is asked for it.
+    `owner` is who takes the leases of `devices` (names by id). `unknown` maps an instrument
+    whose history is not whole to the instant since when the ledger is asked for it.
     """
 
     journal_path: str
     store_path: str
     lab_id: int
-    device_ids: list[str]
+    owner: str
+    devices: dict[str, str]
     unknown: dict[str, str]
     rules: Rules
     poll_interval: float
@@ -29,6 +31,13 @@ class Start(msgspec.Struct, tag=True, frozen=True):
 
 class Wake(msgspec.Struct, tag=True, frozen=True):
     """To the registrar: there are new payloads."""
+
+
+class Stop(msgspec.Struct, tag=True, frozen=True):
+    """To the registrar: the daemon ends, and what follows is the end of the line.
+
+    A line that ends without it was left by a crash: the leases stay until they expire.
+    """
 
 
 class Marked(msgspec.Struct, tag=True, frozen=True):
@@ -53,14 +62,24 @@ class WaitingCopy(msgspec.Struct, tag=True, frozen=True):
 
 
 class Earlier(msgspec.Struct, tag=True, frozen=True):
-    """To the daemon: (sample id, run) pairs that the ledger has of an instrument."""
+    """To the daemon: (sample id, run) pairs that the ledger has of an instrument.
+
+    In parts, so that none keeps the daemon from answering an instrument.
+    """
 
     device_id: str
     runs: list[tuple[str, KnownRun]]
+    last: bool
 
 
-ToRegistrar = Start | Wake | Marked
-ToDaemon = Marks | WaitingCopy | Earlier
+class Leases(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: instruments that it now may, or may not, receive from."""
+
+    leases: list[Lease]
+
+
+ToRegistrar = Start | Wake | Marked | Stop
+ToDaemon = Marks | WaitingCopy | Earlier | Leases
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_for_registrar = msgspec.msgpack.Decoder(ToRegistrar).decode

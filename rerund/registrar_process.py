@@ -24,9 +24,11 @@ from rerund.journal.rows import Mark
 from rerund.registrar import Registrar
 from rerund.registrar_channel import (
     Earlier,
+    Leases,
     Marked,
     Marks,
     Start,
+    Stop,
     ToDaemon,
     ToRegistrar,
     WaitingCopy,
@@ -34,12 +36,14 @@ from rerund.registrar_channel import (
     decode_for_registrar,
     encode,
 )
+from rerund.registrar_leases import LeaseKeeper, LeaseThread
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.delivery import ledger_runs
+from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.service import RerunService
 from rerund.stores.embedded import open_embedded
-from rerund.stores.ports import ReportStore, StoreError
+from rerund.stores.ports import Lease, ReportStore, StoreError
 from rerund.stores.versions import StoreVersionError
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 
@@ -50,6 +54,9 @@ STOP_TIMEOUT = 10.0
 
 NICENESS = 19
 """Results can wait in the journal, an instrument for its ACK can not."""
+
+EARLIER_RUNS = 500
+"""Runs of a history in one message: a millisecond of the daemon's time."""
 
 Told = Callable[[Exception | None], None]
 
@@ -67,6 +74,8 @@ class Channel:
         self._sending = threading.Lock()
         self._tickets = count(1)
         self._waiting: dict[int, Told] = {}
+        self.stopped = False
+        """Whether the daemon said that it ends."""
 
     def receive(self) -> ToRegistrar | None:
         """Wait for the next message; None when the daemon has gone."""
@@ -91,7 +100,13 @@ class Channel:
 
     def tell_earlier(self, device_id: str, runs: Sequence[tuple[str, KnownRun]]) -> None:
         """Hand over what the ledger has of an instrument."""
-        self._send(Earlier(device_id, list(runs)))
+        for start in range(0, max(1, len(runs)), EARLIER_RUNS):
+            part = list(runs[start : start + EARLIER_RUNS])
+            self._send(Earlier(device_id, part, start + EARLIER_RUNS >= len(runs)))
+
+    def tell_leases(self, leases: Sequence[Lease]) -> None:
+        """Say which instruments the daemon may receive from."""
+        self._send(Leases(list(leases)))
 
     def _send(self, message: ToDaemon) -> None:
         with self._sending:
@@ -133,7 +148,7 @@ def _work(start: Start, channel: Channel) -> None:
         service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
             start.lab_id,
-            start.device_ids,
+            start.devices,
             (stores.reports, stores.numbers),
             WaitingList(),
             channel.keep,
@@ -147,25 +162,29 @@ def _work(start: Start, channel: Channel) -> None:
             Upkeep(start.lab_id, service, stores.reports, refresh),
             poll_interval=start.poll_interval,
         )
+        leases = LeaseThread(_keeper(start, stores.reports, channel), start.poll_interval)
         registrar.start()
-        _tell_histories(start, stores.reports, channel)
+        leases.start()
         _listen(channel, registrar)
         registrar.stop(STOP_TIMEOUT)
+        leases.stop(STOP_TIMEOUT, release=channel.stopped)
 
 
-def _tell_histories(start: Start, reports: ReportStore, channel: Channel) -> None:
-    """Hand over the ledger of instruments whose history the journal lacks.
+def _keeper(start: Start, reports: ReportStore, channel: Channel) -> LeaseKeeper:
+    def tell_history(device_id: str) -> None:
+        since = start.unknown.get(device_id) or iso(reports.now() - start.rules.history_window)
+        rows = reports.ledger_of_device(start.lab_id, device_id, since)
+        channel.tell_earlier(device_id, ledger_runs(rows))
 
-    Without a store their history stays incomplete until the next start, and the confidence
-    of what is decided by it low; the service knows the runs again when it comes to them.
-    """
-    for device_id, since in start.unknown.items():
-        try:
-            rows = reports.ledger_of_device(start.lab_id, device_id, since)
-        except StoreError as error:
-            log.warning("history_incomplete", instrument=device_id, reason=str(error))
-        else:
-            channel.tell_earlier(device_id, ledger_runs(rows))
+    return LeaseKeeper(
+        start.lab_id,
+        start.owner,
+        start.devices,
+        reports,
+        channel.tell_leases,
+        tell_history,
+        unknown=start.unknown,
+    )
 
 
 def _listen(channel: Channel, registrar: Registrar) -> None:
@@ -175,6 +194,8 @@ def _listen(channel: Channel, registrar: Registrar) -> None:
                 registrar.wake()
             case Marked():
                 channel.marked(message)
+            case Stop():
+                channel.stopped = True
             case Start():
                 raise AssertionError("a registrar is started once")
 

@@ -1,4 +1,4 @@
-"""All lines of a daemon: opened, kept open, and closed together."""
+"""All lines of a daemon: opened, kept open, suspended one by one, and closed together."""
 
 import asyncio
 import random
@@ -33,7 +33,8 @@ class Hub:
         self._first_pause = first_pause
         self._longest_pause = longest_pause
         self._listeners: dict[str, Listener] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._openers: dict[str, tuple[Opener, LinkCounters]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._dialled: dict[str, Connection] = {}
 
     def start(self) -> None:
@@ -47,9 +48,11 @@ class Hub:
                     self._listen(host, port, [endpoint])
                 case ConnectUrl() | SerialUrl():
                     opener = _Dialled(endpoint, self._dialled)
-                    self._keep_open(endpoint.name, opener, endpoint.counters)
+                    self._openers[endpoint.name] = opener, endpoint.counters
         for (host, port), endpoints in shared.items():
             self._listen(host, port, endpoints)
+        for name in self._openers:
+            self._keep_open(name)
 
     async def bound(self, *names: str) -> None:
         """Wait until the listening links `names`, or all of them, have their addresses."""
@@ -60,11 +63,32 @@ class Hub:
         """Return the host and port that the listening link `name` is bound to."""
         return self._listeners[name].address
 
+    async def suspend(self, name: str) -> None:
+        """Close the line of one endpoint until `resume`.
+
+        An address that it shares with others stays open and refuses its instrument.
+        """
+        listener = self._listeners.get(name)
+        if listener is not None and listener.is_shared:
+            await listener.bar(name)
+            return
+        await self._stop(listener.name if listener else name)
+        if listener is not None:
+            await listener.close()
+        elif name in self._dialled:
+            await drop([self._dialled[name]])
+
+    def resume(self, name: str) -> None:
+        """Open the line of an endpoint again that was suspended."""
+        listener = self._listeners.get(name)
+        if listener is not None and listener.is_shared:
+            listener.admit_again(name)
+        else:
+            self._keep_open(listener.name if listener else name)
+
     async def close(self) -> None:
         """Drop every connection and stop listening and dialling."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop(*self._tasks)
         for listener in set(self._listeners.values()):
             await listener.close()
         await drop(list(self._dialled.values()))
@@ -73,11 +97,18 @@ class Hub:
         listener = Listener(host, port, endpoints)
         for endpoint in endpoints:
             self._listeners[endpoint.name] = listener
-        self._keep_open(f"{host}:{port}", listener.open, endpoints[0].counters)
+        self._openers[listener.name] = listener.open, endpoints[0].counters
 
-    def _keep_open(self, name: str, opener: Opener, counters: LinkCounters) -> None:
+    def _keep_open(self, name: str) -> None:
+        opener, counters = self._openers[name]
         backoff = Backoff(self._rng, first=self._first_pause, cap=self._longest_pause)
-        self._tasks.append(asyncio.create_task(keep_open(name, opener, backoff, counters)))
+        self._tasks[name] = asyncio.create_task(keep_open(name, opener, backoff, counters))
+
+    async def _stop(self, *names: str) -> None:
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Dialled:

@@ -44,8 +44,19 @@ class Listener:
             for peer in endpoint.url.peers
         }
         self._open: dict[str, list[Connection]] = {endpoint.name: [] for endpoint in endpoints}
+        self._barred: set[str] = set()
         self._server: asyncio.Server | None = None
         self.bound = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """What its line is called in logs: the address, and whose it is when no port is named."""
+        return f"{self._host}:{self._port or self._endpoints[0].name}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several instruments call at this address."""
+        return len(self._endpoints) > 1
 
     @property
     def address(self) -> tuple[str, int]:
@@ -72,9 +83,19 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self.bound.clear()
         for endpoint in self._endpoints:
             endpoint.counters.listening = False
         await drop([connection for opened in self._open.values() for connection in opened])
+
+    async def bar(self, name: str) -> None:
+        """Drop the connections of one endpoint and refuse its callers, the others go on."""
+        self._barred.add(name)
+        await drop(list(self._open[name]))
+
+    def admit_again(self, name: str) -> None:
+        """Take the callers of an endpoint again that was barred."""
+        self._barred.discard(name)
 
     def admit(self, transport: asyncio.Transport) -> Connection | None:
         """Return the connection for a caller, or None when it is not welcome."""
@@ -84,6 +105,10 @@ class Listener:
             for known in self._endpoints:
                 known.counters.refused += 1
             log.warning("peer_unknown", peer=peer, port=self._port)
+            return None
+        if endpoint.name in self._barred:
+            endpoint.counters.refused += 1
+            log.info("connection_barred", link=endpoint.name, peer=peer)
             return None
         opened = self._open[endpoint.name]
         if opened and endpoint.policy == "refuse":

@@ -48,6 +48,7 @@ SPOKEN_OF = {
     "journal replay",
     "journal prune",
     "lab load",
+    "lab devices",
     "order add",
     "order list",
     "rerun show",

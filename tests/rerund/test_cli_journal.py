@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,6 +113,21 @@ async def test_an_entry_replayed_reads_as_it_did_with_the_inputs_it_had(site):
         messages.original("S001", EARLIER),
     )
     await site.settled()
+    for entry in (1, 2, 3):
+        assert "reads as it did" in site.ok("journal", "replay", entry).stdout
+
+
+async def test_an_entry_that_came_before_its_journal_was_copied_reads_as_it_did(site, tmp_path):
+    await site.sends(messages.original("S001", EARLIER))
+    await site.settled()
+    await site.daemon.terminate()
+    shutil.copytree(site.state_dir, tmp_path / "copied")
+    shutil.rmtree(site.state_dir)
+    (tmp_path / "copied").rename(site.state_dir)
+    await site.start()
+    await site.sends(messages.original("S001", EARLIER), messages.rerun("S001", NOW))
+    await site.settled()
+    assert [entry["state"] for entry in site.entries()][1:] == ["retransmission", "interpreted"]
     for entry in (1, 2, 3):
         assert "reads as it did" in site.ok("journal", "replay", entry).stdout
 

@@ -6,8 +6,9 @@ import pytest
 
 from drivers.profile import load
 from rerund.instrument_history import InstrumentHistory
-from rerund.interpreter import Decider, NoWaiting, Outcome
+from rerund.interpreter import Decider, MemoryHistory, NoWaiting, Outcome
 from rerund.payload_codec import pack
+from rerund.rerun.model import KnownRun
 
 AT = "2026-05-20T11:00:00Z"
 
@@ -103,3 +104,30 @@ def test_runs_that_left_the_window_are_dropped(journal):
     history.since = "9999-01-01T00:00:00.000Z"
 
     assert history.runs("S1") == []
+
+
+def from_others(*minutes: int) -> list[tuple[str, KnownRun]]:
+    """Runs of S1 as another daemon received them at 10:MM."""
+    decider = Decider(load("generic-astm"), "42", "Analyzer", 1, "another", UTC)
+    runs = []
+    for minute in minutes:
+        at = f"2026-05-20T10:{minute:02}:00Z"
+        outcome = decider.decide(minute, at, message("S1", minute), MemoryHistory(), NoWaiting())
+        runs += outcome.known_runs()
+    return runs
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_runs_of_others_stand_in_the_order_of_arrival_and_each_once(journal, asked_before):
+    history = InstrumentHistory(journal.read, complete=False)
+    journal.write(decide(journal, history, message("S1", 59)))
+    history = InstrumentHistory(journal.read, complete=False)
+    if asked_before:
+        history.runs("S1")
+    own = history.runs("S1") if asked_before else ()
+    history.complete_with(from_others(5, 1), last=False)
+    assert not history.complete
+    history.complete_with([*from_others(1, 2), *(("S1", run) for run in own)])
+    assert history.complete
+    assert [run.value for run in history.runs("S1")] == ["5.1", "5.2", "5.5", "5.59"]
+    assert numbers(decide(journal, history, message("S1", 58))) == [-1]

@@ -293,7 +293,7 @@ def run_of_the_ledger(code: str, found: str) -> KnownRun:
 async def test_a_run_known_only_to_the_ledger_is_a_retransmission_too(tmp_path):
     async with Desk(tmp_path, complete=False) as desk:
         desk.interpretation.start()
-        desk.interpretation.learn(DEVICE, [("S1", run_of_the_ledger("GLU", "5.0"))])
+        desk.interpretation.learn(DEVICE, [("S1", run_of_the_ledger("GLU", "5.0"))], True)
         same = await desk.decided(desk.sends(header(), PATIENT, ORDER, GLU, END))
         assert same.state == "retransmission"
 
@@ -302,7 +302,7 @@ async def test_without_the_ledger_a_first_run_is_of_low_confidence(tmp_path):
     async with Desk(tmp_path, complete=False) as desk:
         desk.interpretation.start()
         before = await desk.decided(desk.sends(*WHOLE))
-        desk.interpretation.learn(DEVICE, [])
+        desk.interpretation.learn(DEVICE, [], True)
         after = desk.sends(header(), PATIENT, ORDER.replace("S1", "S2"), NA, END, minute=1)
         await desk.decided(after)
         for entry, confidence in ((before.entry_id, "low"), (after, "high")):

@@ -1,5 +1,7 @@
 import asyncio
+import socket
 
+import pytest
 from structlog.testing import capture_logs
 
 
@@ -34,3 +36,73 @@ async def test_closing_drops_every_line(instrument, serve, serial_line):
     for link in (listening, wired, calling):
         assert [connection.losses for connection in link.made] == [1] * len(link.made)
         assert link.counters.state == "down"
+
+
+async def test_a_suspended_line_is_closed_until_it_is_resumed(instrument, serve, serial_line):
+    served = instrument("listen://127.0.0.1:0", name="served")
+    async with serve(served) as outside:
+        lines = {
+            "listening": instrument("listen://127.0.0.1:0", name="listening"),
+            "calling": instrument(
+                "connect://{}:{}".format(*outside.address("served")), name="calling"
+            ),
+            "wired": instrument(f"serial://{serial_line.path}", name="wired"),
+        }
+        async with serve(*lines.values()) as hub:
+            _, writer = await asyncio.open_connection(*hub.address("listening"))
+            for line in lines.values():
+                await line.until(lambda line=line: line.counters.connections)
+            for name, line in lines.items():
+                await hub.suspend(name)
+                assert (line.counters.connections, line.made[0].losses) == (0, 1)
+            with pytest.raises(RuntimeError):
+                hub.address("listening")
+            writer.close()
+            for name in lines:
+                hub.resume(name)
+            await hub.bound("listening")
+            _, writer = await asyncio.open_connection(*hub.address("listening"))
+            for line in lines.values():
+                await line.until(lambda line=line: line.counters.connections)
+                assert len(line.made) == 2
+            writer.close()
+
+
+async def test_of_a_shared_address_only_the_suspended_instrument_is_refused(instrument, serve):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    one = instrument(f"listen://127.0.0.1:{port}?peer=127.0.0.2", name="one")
+    other = instrument(f"listen://127.0.0.1:{port}?peer=127.0.0.3", name="other")
+    async with serve(one, other) as hub:
+        calls = []
+
+        async def call(host):
+            calls.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0)))
+            return calls[-1][0]
+
+        first = await call("127.0.0.2")
+        await call("127.0.0.3")
+        await one.until(lambda: one.made)
+        await other.until(lambda: other.made)
+        await hub.suspend("one")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await first.readexactly(1)
+        refused = await call("127.0.0.2")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await refused.readexactly(1)
+        assert (one.counters.connections, one.counters.refused, len(one.made)) == (0, 1, 1)
+        assert other.counters.connections == 1
+        hub.resume("one")
+        await call("127.0.0.2")
+        await one.until(lambda: one.counters.connections)
+        for _, writer in calls:
+            writer.close()
+
+
+async def test_a_suspended_line_stays_closed_at_the_end(instrument, serve):
+    analyzer = instrument("listen://127.0.0.1:0")
+    async with serve(analyzer) as hub:
+        await hub.suspend("42")
+        await hub.suspend("42")
+    assert analyzer.counters.state == "down"

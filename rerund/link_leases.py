@@ -1,0 +1,84 @@
+"""The lines of a daemon as its leases allow: closed while another daemon has the instrument.
+
+Only a refusal closes a line; as long as nobody answers, every line stays as it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from rerund.link import Link
+from rerund.stores.ports import Lease
+from rerund.transports.hub import Hub
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 5.0
+"""Time that a message on its way has to end before its line is closed."""
+
+
+class LeasedLines:
+    """Suspends and resumes lines, one instrument's changes one after the other.
+
+    `on_open` is awaited with the name of each line that is resumed.
+    """
+
+    def __init__(
+        self, links: Mapping[str, Link], hub: Hub, on_open: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._links = links
+        self._hub = hub
+        self._on_open = on_open
+        self._is_open = dict.fromkeys(links, True)
+        self._may = dict.fromkeys(links, True)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def apply(self, leases: Sequence[Lease]) -> None:
+        """Do as leases that have changed say; called in the event loop."""
+        for lease in leases:
+            name = lease.device_id
+            _tell(lease)
+            self._may[name] = lease.held
+            if name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(self._follow(name))
+
+    async def close(self) -> None:
+        """Leave every line as it is."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self, name: str) -> None:
+        try:
+            while self._is_open[name] != self._may[name]:
+                if self._may[name]:
+                    await self._open(name)
+                else:
+                    await self._shut(name)
+        finally:
+            del self._tasks[name]
+
+    async def _open(self, name: str) -> None:
+        self._links[name].reopen()
+        self._hub.resume(name)
+        self._is_open[name] = True
+        await self._on_open(name)
+
+    async def _shut(self, name: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._links[name].drain()
+        await self._hub.suspend(name)
+        self._is_open[name] = False
+        log.info("line_closed", instrument=name)
+
+
+def _tell(lease: Lease) -> None:
+    where = {"instrument": lease.device_id, "owner": lease.owner, "until": lease.until}
+    if lease.held:
+        log.info("instrument_held", taken_from=lease.taken_from, **where)
+    else:
+        log.error("instrument_held_elsewhere", alert=True, **where)
