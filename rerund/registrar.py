@@ -6,17 +6,22 @@
      held ◀── later payloads of its sample are parked behind it, until a person
               releases or discards it
 
-A thread of its own reads a page of pending payloads, registers them in one transaction and
-marks them. A store that is away is tried again for ever; nothing waits in memory, so a
-backlog of any size costs none. What was registered but not marked before a crash is
-registered again, which changes nothing.
+A thread of its own reads a page of pending payloads, registers them and marks them. On stores
+that serve several clients at once the page is dealt to lanes by sample, each lane a thread
+with a transaction of its own. A store that is away is tried again for ever; nothing waits in
+memory, so a backlog of any size costs none. What was registered but not marked before a crash
+is registered again, which changes nothing.
 """
 
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Protocol
+from zlib import crc32
 
 import structlog
 
@@ -44,9 +49,15 @@ class Undelivered(Protocol):
     def samples_undelivered(self, state: PayloadState) -> set[str]:
         """The samples that have payloads in a state."""
 
+    def blocked_from(self, sample_ids: Collection[str]) -> dict[str, int]:
+        """Those of the samples that have held or parked payloads, with the first key of these."""
+
     def payloads_of_sample(self, sample_id: str) -> Sequence[StoredPayload]:
         """The payloads of a sample, oldest first."""
 
+
+Alone = Callable[[], AbstractContextManager[None]]
+"""Keeps everybody from making payloads anew while they are delivered."""
 
 MarkPayloads = Callable[[Sequence[Mark], Callable[[Exception | None], None]], None]
 """Commits delivery states to the journal and calls back, maybe in another thread."""
@@ -65,6 +76,8 @@ class Registrar:
         *,
         poll_interval: float = 1.0,
         first_retry: float = FIRST_RETRY,
+        lanes: int = 1,
+        alone: Alone = nullcontext,
     ):
         self._lab_id = lab_id
         self._service = service
@@ -73,6 +86,10 @@ class Registrar:
         self._upkeep = upkeep
         self._poll_interval = poll_interval
         self._first_retry = first_retry
+        self._lanes = lanes
+        self._pool = ThreadPoolExecutor(lanes, "lane") if lanes > 1 else None
+        self._alone = alone
+        self._unpark_at = 0.0
         self._wakeup = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
@@ -93,6 +110,8 @@ class Registrar:
         self._wakeup.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -120,24 +139,47 @@ class Registrar:
 
         Raises StoreUnavailable: whatever was not marked is delivered again.
         """
-        self._upkeep.turn(time.monotonic())
-        self._unpark()
-        batch = self._journal.undelivered("pending", BATCH)
+        now = time.monotonic()
+        self._upkeep.turn(now)
+        with self._alone():
+            return self._turn(now)
+
+    def _turn(self, now: float) -> bool:
+        batch = self._journal.undelivered("pending", BATCH * self._lanes)
+        if not batch or now >= self._unpark_at:
+            self._unpark_at = now + self._poll_interval
+            if self._unpark():
+                return True
         if not batch:
             return False
-        held = self._journal.samples_undelivered("held")
-        ready = [payload for payload in batch if payload.sample_id not in held]
-        parked = [_parked(payload) for payload in batch if payload.sample_id in held]
-        self._mark([*self._deliver(ready), *parked])
+        blocked = self._journal.blocked_from({payload.sample_id for payload in batch})
+        ready = [p for p in batch if p.payload_key < blocked.get(p.sample_id, p.payload_key + 1)]
+        behind = [p for p in batch if p.payload_key > blocked.get(p.sample_id, p.payload_key)]
+        marks, error = self._deliver_in_lanes(ready)
+        self._mark([*marks, *map(_parked, behind)])
+        if error is not None:
+            raise error
         return True
 
-    def _unpark(self) -> None:
+    def _unpark(self) -> bool:
+        """Send round again what is parked behind nothing any more; answers whether any was."""
         freed = self._journal.samples_undelivered("parked")
-        if not freed:
-            return
-        for sample_id in freed - self._journal.samples_undelivered("held"):
+        if freed:
+            freed -= self._journal.samples_undelivered("held")
+        for sample_id in freed:
             payloads = self._journal.payloads_of_sample(sample_id)
             self._mark([Mark(p.payload_key, "pending") for p in payloads if p.state == "parked"])
+        return bool(freed)
+
+    def _deliver_in_lanes(
+        self, payloads: Sequence[StoredPayload]
+    ) -> tuple[list[Mark], StoreUnavailable | None]:
+        """Deliver every lane's part, all at once; a lane without its store keeps nobody else."""
+        parts = _dealt(payloads, self._lanes)
+        if self._pool is None:
+            return _gathered(partial(self._deliver, part) for part in parts)
+        running = [self._pool.submit(self._deliver, part) for part in parts]
+        return _gathered(lane.result for lane in running)
 
     def _mark(self, marks: Sequence[Mark]) -> None:
         """Wait until the states are on disk: what is read next must not be the same again.
@@ -179,6 +221,27 @@ class Registrar:
 
     def _register(self, payloads: Sequence[StoredPayload]) -> None:
         self._service.register(self._lab_id, [unpack(payload.body) for payload in payloads])
+
+
+def _dealt(payloads: Sequence[StoredPayload], lanes: int) -> list[list[StoredPayload]]:
+    """Return the parts of the lanes that have any; a sample is always of one lane."""
+    parts: list[list[StoredPayload]] = [[] for _ in range(lanes)]
+    for payload in payloads:
+        parts[crc32(payload.sample_id.encode()) % lanes].append(payload)
+    return [part for part in parts if part]
+
+
+def _gathered(
+    lanes: Iterable[Callable[[], list[Mark]]],
+) -> tuple[list[Mark], StoreUnavailable | None]:
+    marks: list[Mark] = []
+    away: StoreUnavailable | None = None
+    for marks_of in lanes:
+        try:
+            marks += marks_of()
+        except StoreUnavailable as error:
+            away = away or error
+    return marks, away
 
 
 def _held(payload: StoredPayload, error: Exception) -> Mark:

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import structlog
 from rerund import logs
 from rerund.alerts import tell
 from rerund.child_line import UNUSABLE, receive
+from rerund.journal.lock import delivering
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Mark
 from rerund.registrar import Registrar
@@ -161,6 +163,7 @@ def _work(start: Start, channel: Channel) -> None:
             channel.mark,
             Upkeep(start.lab_id, service, stores.reports, refresh),
             poll_interval=start.poll_interval,
+            alone=partial(delivering, Path(start.journal_path)),
         )
         leases = LeaseThread(_keeper(start, stores.reports, channel), start.poll_interval)
         registrar.start()

@@ -1,12 +1,12 @@
 """What the registrar looks after besides payloads: late orders, crash leftovers, the copy."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import structlog
 
 from rerund.rerun.service import SWEEP_BATCH, RerunService
 from rerund.rerun.service_stores import LabCache
-from rerund.stores.ports import ReportStore
+from rerund.stores.ports import ReportStore, StoreUnavailable
 from rerund.waiting_list import WaitingListRefresh
 
 log = structlog.get_logger(__name__)
@@ -14,6 +14,9 @@ log = structlog.get_logger(__name__)
 SWEEP_EVERY = 600.0
 PURGE_EVERY = 3600.0
 OVERDUE_EVERY = 60.0
+
+AGAIN_AFTER = 60.0
+"""Seconds after which what failed is tried again."""
 
 
 class Upkeep:
@@ -42,26 +45,48 @@ class Upkeep:
         self._sweep_at = 0.0
         self._purge_at = 0.0
         self._overdue_at = 0.0
+        self._not_before: dict[str, float] = {}
 
     def turn(self, now: float) -> None:
         """Look what has changed and act on it, once a poll interval or on a notice.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable; of anything else a person is told, and the rest goes on.
         """
         if now < self._look_at and not self._refresh.noticed:
             return
         token = self._reports.change_token()
-        self._refresh.refresh(self._labs.get, token)
+        self._try("waiting_list", now, lambda: self._refresh.refresh(self._labs.get, token))
+        self._try("sweep", now, lambda: self._sweep(token))
+        self._try("unmatched", now, lambda: self._sweep_unmatched(now))
+        self._try("purge", now, lambda: self._purge(now))
+        self._try("overdue", now, lambda: self._tell_overdue(now))
+        self._look_at = now + self._poll_interval
+
+    def _try(self, what: str, now: float, work: Callable[[], object]) -> None:
+        """Do one thing; what fails is tried again after a while and keeps nothing else waiting."""
+        if now < self._not_before.get(what, now):
+            return
+        try:
+            work()
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - each is a task of its own, delivery another
+            self._not_before[what] = now + AGAIN_AFTER
+            _tell(what, error)
+
+    def _sweep(self, token: Hashable) -> None:
         if token != self._token and self._service.sweep(self._lab_id) < SWEEP_BATCH:
             self._token = token
-        self._sweep_unmatched(now)
+
+    def _purge(self, now: float) -> None:
         if now >= self._purge_at:
             self._service.purge()
             self._purge_at = now + PURGE_EVERY
+
+    def _tell_overdue(self, now: float) -> None:
         if now >= self._overdue_at:
             self._service.overdue(self._lab_id)
             self._overdue_at = now + OVERDUE_EVERY
-        self._look_at = now + self._poll_interval
 
     def _sweep_unmatched(self, now: float) -> None:
         version = self._reports.lab_data_version(self._lab_id)
@@ -70,3 +95,7 @@ class Upkeep:
         self._service.sweep_unmatched(self._lab_id)
         self._lab_version = version
         self._sweep_at = now + SWEEP_EVERY
+
+
+def _tell(what: str, error: Exception) -> None:
+    log.error("upkeep_failed", alert=True, what=what, error=type(error).__name__)

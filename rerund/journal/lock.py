@@ -6,6 +6,8 @@ the locks that SQLite holds on it.
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rerund.journal.errors import JournalLockedError, JournalMissingError
@@ -32,3 +34,21 @@ class JournalLock:
     def release(self) -> None:
         """Let another one have it."""
         os.close(self._fd)
+
+
+@contextmanager
+def delivering(journal: Path) -> Iterator[None]:
+    """Wait for, and have, the payloads to oneself: to deliver them, or to make them anew.
+
+    Else a payload that is on its way to the stores could be replaced, and its successor
+    marked as delivered. Raises JournalMissingError.
+    """
+    if not journal.exists():
+        raise JournalMissingError(journal)
+    path = journal.with_suffix(".delivery")
+    fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -11,6 +11,7 @@ from pathlib import Path
 from rerund.journal import schema, statements
 from rerund.journal.batch import pending_row
 from rerund.journal.errors import JournalMissingError, from_sqlite
+from rerund.journal.lock import delivering
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import keys_of
 from rerund.journal.rows import PayloadRow
@@ -72,8 +73,11 @@ def discard(path: Path, entry_id: int) -> bool:
 
 
 def decide_again(path: Path, entry_id: int) -> bool:
-    """Let an entry be decided anew of which nothing was delivered; its payloads are dropped."""
-    with _changing(path) as db:
+    """Let an entry be decided anew of which nothing was delivered; its payloads are dropped.
+
+    Waits for a batch that is being delivered.
+    """
+    with delivering(path), _changing(path) as db:
         first, last = keys_of(entry_id)
         (delivered,) = db.execute(
             "SELECT count(*) FROM payload WHERE payload_key BETWEEN ? AND ?"

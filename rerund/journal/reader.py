@@ -1,6 +1,6 @@
 """Looking into a journal, beside whoever writes it: a connection of its own, read only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -157,6 +157,17 @@ class JournalReader:
         """Return the samples that have payloads in a state that is not delivered."""
         rows = self._db.execute("SELECT DISTINCT sample_id FROM payload WHERE state = ?", (state,))
         return {sample_id for (sample_id,) in rows}
+
+    def blocked_from(self, sample_ids: Collection[str]) -> dict[str, int]:
+        """Return those of the samples that have held or parked payloads, with the first key."""
+        marks = ",".join("?" * len(sample_ids))
+        rows = self._db.execute(
+            "SELECT sample_id, min(payload_key) FROM payload"
+            f" WHERE sample_id IN ({marks}) AND (state = 'held' OR state = 'parked')"
+            " GROUP BY sample_id",
+            tuple(sample_ids),
+        )
+        return dict(rows.fetchall())
 
     def _payloads(self, where: str, values: tuple[object, ...]) -> list[StoredPayload]:
         rows = self._db.execute(_PAYLOAD + where, values).fetchall()

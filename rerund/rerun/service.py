@@ -23,6 +23,9 @@ SWEEP_BATCH = 50
 TOMBSTONE_DAYS = 7
 REQUEST_DAYS = 7
 
+STUCK_SECONDS = 600.0
+"""How long a report is left alone whose documents a store refused."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,6 +35,7 @@ class RerunService(Actions):
     def __init__(self, stores: Stores, rules: Rules | None = None, alert: AlertHook = no_alert):
         super().__init__(stores, rules, alert)
         self._overdue: set[tuple[int, int, int]] = set()
+        self._stuck: dict[tuple[int, int], float] = {}
 
     def register(self, lab_id: int, payloads: Sequence[tuple[Payload, PayloadContext]]) -> None:
         """Register payloads in their order, all in one transaction; twice changes nothing.
@@ -96,13 +100,49 @@ class RerunService(Actions):
         nothing is left to do now.
         """
         reports = self._stores.reports
-        unfinished = reports.unapplied_reports(lab_id, SWEEP_BATCH)
-        finish(self._stores, lab_id, unfinished)
+        unfinished = self._finish(lab_id)
         new = reports.unchecked_reports(lab_id, SWEEP_BATCH)
         if new:
             self._register_late(lab_id, {row.sample_id for row in new})
             reports.mark_checked(lab_id, [row.lab_report_id for row in new])
-        return max(len(unfinished), len(new))
+        return max(unfinished, len(new))
+
+    def _finish(self, lab_id: int) -> int:
+        """Carry what was committed and not applied; answers how many reports were looked at.
+
+        A report whose documents a store refuses is left for a while, and keeps no other waiting.
+        """
+        reports, looked_at, after = self._stores.reports, 0, -1
+        while looked_at < SWEEP_BATCH:
+            page = reports.unapplied_reports(lab_id, SWEEP_BATCH, after)
+            if not page:
+                break
+            after = page[-1]
+            now = reports.now()
+            due = [number for number in page if self._stuck.get((lab_id, number), now) <= now]
+            if due:
+                looked_at += len(due)
+                self._finish_reports(lab_id, due)
+        return looked_at
+
+    def _finish_reports(self, lab_id: int, lab_report_ids: Sequence[int]) -> None:
+        try:
+            finish(self._stores, lab_id, lab_report_ids)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one report must not keep the others waiting
+            if len(lab_report_ids) > 1:
+                for lab_report_id in lab_report_ids:
+                    self._finish_reports(lab_id, [lab_report_id])
+                return
+            self._leave_stuck(lab_id, lab_report_ids[0], error)
+        else:
+            for number in lab_report_ids:
+                self._stuck.pop((lab_id, number), None)
+
+    def _leave_stuck(self, lab_id: int, number: int, error: Exception) -> None:
+        self._stuck[lab_id, number] = self._stores.reports.now() + STUCK_SECONDS
+        log.error("report_unfinished", alert=True, report=number, error=type(error).__name__)
 
     def sweep_unmatched(self, lab_id: int) -> int:
         """Register every result that a mapping or report made since can take.

@@ -141,8 +141,8 @@ class ReportStore(Protocol):
         """The events of these reports with `applied_at` null, by report and version."""
         ...
 
-    def unapplied_reports(self, lab_id: int, limit: int) -> list[int]:
-        """Up to `limit` ids of reports that have events with `applied_at` null."""
+    def unapplied_reports(self, lab_id: int, limit: int, after: int = -1) -> list[int]:
+        """Up to `limit` ids > `after`, in order, of reports with events with `applied_at` null."""
         ...
 
     def event(self, lab_id: int, event_id: str) -> EventRow | None:

@@ -115,10 +115,10 @@ class RelationalReportStore:
         """The events of these reports with `applied_at` null, by report and version."""
         return self._of_keys(queries.UNAPPLIED_EVENTS, lab_id, lab_report_ids)
 
-    def unapplied_reports(self, lab_id: int, limit: int) -> list[int]:
-        """Up to `limit` ids of reports that have events with `applied_at` null."""
+    def unapplied_reports(self, lab_id: int, limit: int, after: int = -1) -> list[int]:
+        """Up to `limit` ids > `after`, in order, of reports with events with `applied_at` null."""
         with self._database.read() as connection:
-            parameters = {"lab_id": lab_id, "limit": limit}
+            parameters = {"lab_id": lab_id, "limit": limit, "after": after}
             return list(connection.scalars(queries.UNAPPLIED_REPORTS, parameters))
 
     def event(self, lab_id: int, event_id: str) -> EventRow | None:

@@ -104,7 +104,12 @@ UNAPPLIED_EVENTS = Query(
     ),
 )
 UNAPPLIED_REPORTS = (
-    _of_lab(rerun_event, [_e.lab_report_id], _e.applied_at.is_(None))
+    _of_lab(
+        rerun_event,
+        [_e.lab_report_id],
+        _e.applied_at.is_(None),
+        _e.lab_report_id > bindparam("after"),
+    )
     .distinct()
     .order_by(_e.lab_report_id)
     .limit(_LIMIT)

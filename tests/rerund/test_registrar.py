@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import pytest
@@ -11,11 +12,13 @@ from structlog.testing import capture_logs
 
 from rerund.journal import maintenance
 from rerund.journal.journal import Journal
+from rerund.journal.lock import delivering
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Decision, PayloadRow
 from rerund.payload_codec import pack
 from rerund.registrar import BATCH, Registrar
-from rerund.registrar_upkeep import PURGE_EVERY, SWEEP_EVERY, Upkeep
+from rerund.registrar_upkeep import AGAIN_AFTER, PURGE_EVERY, SWEEP_EVERY, Upkeep
+from rerund.rerun.service import STUCK_SECONDS
 from rerund.stores.ports import StoreRejected, StoreUnavailable
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 
@@ -49,7 +52,7 @@ class Unreliable:
 class Daemon:
     """A journal with payloads, and the registrar that delivers them to a site."""
 
-    def __init__(self, site, journal, reader):
+    def __init__(self, site, journal, reader, lanes=1):
         self.site = site
         self.journal = journal
         self.reader = reader
@@ -62,7 +65,15 @@ class Daemon:
         service = site.restart()
         upkeep = Upkeep(1, service, self.reports, self.refresh, poll_interval=0.0)
         self.registrar = Registrar(
-            1, service, reader, journal.mark_payloads, upkeep, poll_interval=0.01, first_retry=0.01
+            1,
+            service,
+            reader,
+            journal.mark_payloads,
+            upkeep,
+            poll_interval=0.01,
+            first_retry=0.01,
+            lanes=lanes,
+            alone=partial(delivering, journal.path),
         )
 
     def _keep(self, rows, at):
@@ -112,12 +123,12 @@ class Daemon:
 @pytest.fixture
 def opened(site, tmp_path):
     @asynccontextmanager
-    async def open_daemon():
+    async def open_daemon(**how):
         journal = Journal.open(tmp_path / "journal.db", poll_seconds=0.01)
         journal.start(asyncio.get_running_loop())
         try:
             with JournalReader(tmp_path / "journal.db") as reader:
-                yield Daemon(site, journal, reader)
+                yield Daemon(site, journal, reader, **how)
         finally:
             assert await journal.close()
 
@@ -388,3 +399,156 @@ def counted(calls, name, method):
         return method(*args)
 
     return call
+
+
+class RefusesDocuments:
+    """A rerun store that refuses the documents of some reports."""
+
+    def __init__(self, store, refused):
+        self._store = store
+        self.refused = refused
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def apply(self, reruns, values):
+        if self.refused & {document.lab_report_id for document in (*reruns, *values)}:
+            raise StoreRejected("rerun store")
+        self._store.apply(reruns, values)
+
+
+async def test_a_crash_leftover_that_a_store_refuses_keeps_nothing_else_waiting(daemon, site):
+    """It is tried again after a while, and told each time."""
+    plain = site.stores
+    for number, sample in ((2, "S2"), (3, "S3")):
+        site.report(number, sample=sample)
+    site.stores = plain._replace(reruns=NothingApplied(plain.reruns))
+    site.restart()
+    for number in (1, 2, 3):
+        site.request(1, report=number)
+    reruns = RefusesDocuments(plain.reruns, {2})
+    site.stores = plain._replace(reruns=reruns)
+    daemon.registrar._upkeep._service = site.restart()
+    await daemon.put(site.payload("10:30", WBC="12.5"))
+    with capture_logs() as logs:
+        await daemon.drain()
+        await daemon.drain()
+    told = [line["report"] for line in logs if line["event"] == "report_unfinished"]
+    assert (told, daemon.states()) == ([2], [("delivered", "")])
+    assert site.stores.reports.unapplied_reports(1, 10) == [2]
+    reruns.refused = set()
+    site.clock.at += STUCK_SECONDS
+    assert site.service.sweep(1) == 1
+    assert site.stores.reports.unapplied_reports(1, 10) == []
+
+
+@pytest.mark.parametrize("what", ["sweep", "sweep_unmatched", "purge"])
+async def test_upkeep_that_fails_delays_no_delivery_and_is_tried_again_later(daemon, site, what):
+    upkeep, failed = daemon.registrar._upkeep, []
+
+    def fails(*arguments):
+        failed.append(what)
+        raise StoreRejected("report store", "12.5")
+
+    setattr(upkeep._service, what, fails)
+    await daemon.put(site.payload("09:00", WBC="12.5"))
+    with capture_logs() as logs:
+        upkeep.turn(0.0)
+        upkeep.turn(AGAIN_AFTER - 1)
+        assert len(failed) == 1
+        upkeep.turn(AGAIN_AFTER)
+        assert len(failed) == 2
+        await daemon.drain()
+    assert daemon.states() == [("delivered", "")]
+    assert {line["error"] for line in logs if line["event"] == "upkeep_failed"} == {"StoreRejected"}
+    assert "12.5" not in repr(logs)
+
+
+@pytest.fixture
+async def lanes(opened, site):
+    """A daemon whose registrar delivers over four lanes."""
+    async with opened(lanes=4) as daemon:
+        site.report()
+        yield daemon
+        daemon.registrar.stop(10.0)
+
+
+async def test_lanes_register_each_sample_in_its_order(lanes, site):
+    samples = [f"S{number}" for number in range(2, 12)]
+    for number, sample in enumerate(samples, 2):
+        site.report(number, sample=sample)
+    await lanes.put(
+        *(
+            site.payload(f"09:{minute:02}", sample=sample, WBC=f"{minute}.0", rerun=-bool(minute))
+            for minute in range(4)
+            for sample in samples
+        )
+    )
+    await lanes.drain()
+    for number, sample in enumerate(samples, 2):
+        assert lanes.states(sample) == [("delivered", "")] * 4
+        assert site.slots(number) == {1: "0.0"}
+        assert [value for _, _, value, _ in site.reruns(number)] == ["1.0", "2.0", "3.0"]
+    assert 1 < lanes.reports.commits <= 4
+
+
+async def test_a_lane_without_its_store_loses_no_marks_of_the_others(lanes, site):
+    samples = [f"S{number}" for number in range(2, 12)]
+    await lanes.put(*(site.payload("09:00", sample=sample, WBC="5.0") for sample in samples))
+    lanes.reports.away = 1
+    with pytest.raises(StoreUnavailable):
+        await lanes.turn()
+    states = {lanes.states(sample)[0][0] for sample in samples}
+    assert states == {"pending", "delivered"}
+    await lanes.drain()
+    assert {lanes.states(sample)[0] for sample in samples} == {("delivered", "")}
+
+
+async def test_a_rejected_payload_is_held_alone_in_its_lane(lanes, site):
+    lanes.reports.refused = {"BAD"}
+    samples = [f"S{number}" for number in range(2, 12)]
+    await lanes.put(
+        *(site.payload("09:00", sample=sample, WBC="5.0") for sample in (*samples, "BAD", "BAD"))
+    )
+    await lanes.drain()
+    assert [state for state, _ in lanes.states("BAD")] == ["held", "parked"]
+    assert {lanes.states(sample)[0] for sample in samples} == {("delivered", "")}
+
+
+async def test_what_comes_after_parked_payloads_waits_behind_them(daemon, site):
+    """Although nothing of the sample is held any more."""
+    daemon.reports.refused = {"S2"}
+    first, _ = await daemon.put(
+        site.payload("09:00", sample="S2", WBC="7.0"),
+        site.payload("09:10", sample="S2", WBC="7.1", rerun=-1),
+    )
+    await daemon.drain()
+    daemon.reports.refused = set()
+    daemon.registrar._unpark_at = float("inf")
+    maintenance.release(daemon.journal.path, first)
+    await daemon.put(site.payload("09:20", sample="S2", WBC="7.2", rerun=-1))
+    assert await daemon.turn()
+    assert [state for state, _ in daemon.states("S2")] == ["delivered", "parked", "parked"]
+    daemon.registrar._unpark_at = 0.0
+    await daemon.drain()
+    assert [row.value for row in site.ledger("S2")] == ["7.0", "7.1", "7.2"]
+
+
+async def test_an_entry_is_decided_again_before_its_delivery_or_not_at_all(daemon, site):
+    (entry,) = await daemon.put(site.payload("09:00", WBC="12.5"))
+    deciding, commit = [], daemon.reports.commit
+
+    def commits(transaction):
+        decide = threading.Thread(
+            target=lambda: deciding.append(maintenance.decide_again(daemon.journal.path, entry))
+        )
+        decide.start()
+        commit(transaction)
+        deciding.append(decide)
+
+    daemon.reports.commit = commits
+    assert await daemon.turn()
+    thread = deciding.pop(0)
+    await asyncio.to_thread(thread.join)
+    assert deciding == [False]
+    assert daemon.states() == [("delivered", "")]
