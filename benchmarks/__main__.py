@@ -4,13 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import decoding, scale, server
+from benchmarks import decoding, registrar, scale, server
 from benchmarks.measure import SLACK, Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "decoding": decoding.rows,
     "server": server.rows,
     "scale": scale.rows,
+    "registrar": registrar.rows,
 }
 
 

@@ -79,7 +79,8 @@ class ReportCase:
 
     def holds(self, result_id: str, index: int) -> bool:
         """Whether the ledger has this result at this index of this report."""
-        return any(row.index == index for row in self.by_result.get(result_id, ()))
+        rows = self.by_result.get(result_id)
+        return rows is not None and any(row.index == index for row in rows)
 
     def number_of_run(self, run_key: str) -> int | None:
         """The number under which earlier parts of a run wait for review."""
@@ -135,5 +136,6 @@ class ReportCase:
             is_completed=read.is_completed,
             is_signed=read.is_signed,
             take_back_signature=read.is_signed and not row.is_signed,
+            results_checked=row.results_checked,
         )
         return msgspec.structs.replace(self.pending, reports=[update])

@@ -140,6 +140,8 @@ class ReportUpdate(msgspec.Struct, kw_only=True, frozen=True):
     is_completed: bool
     is_signed: bool
     take_back_signature: bool = False
+    results_checked: bool = False
+    """Whether earlier results have been looked for; False leaves it as it is."""
 
 
 class ReportValue(msgspec.Struct, kw_only=True):

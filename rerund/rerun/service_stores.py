@@ -93,9 +93,13 @@ def write(stores: Stores, lab_id: int, transaction: Transaction) -> None:
     """
     if transaction == Transaction():
         return
+    for event in transaction.events:
+        if not event.reruns and not event.values:
+            event.applied_at = event.at  # there is nothing to carry
     stores.reports.commit(transaction)
-    if transaction.events:
-        carry(stores, lab_id, transaction.events)
+    unapplied = [event for event in transaction.events if event.applied_at is None]
+    if unapplied:
+        carry(stores, lab_id, unapplied)
     if transaction.waiting:
         stores.numbers.notify(lab_id)
 

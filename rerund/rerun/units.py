@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import NamedTuple
 
 from drivers.result import Result
@@ -54,6 +55,7 @@ class Converted(NamedTuple):
     units: str | None
 
 
+@lru_cache(maxsize=1024)
 def canonical(units: str) -> str:
     """One spelling per unit; an unknown unit is its own."""
     plain = units.translate(_PLAIN)

@@ -1,6 +1,6 @@
 """The reports and the ledger of some samples in memory, and payloads registered in them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -206,16 +206,22 @@ class Workspace:
         return news
 
     def unchecked(self) -> list[int]:
-        """The reports for which earlier results have now been looked for."""
+        """The reports without events for which earlier results have now been looked for."""
         return [
             case.row.lab_report_id
-            for sample_id in self._late_done
-            for case in self._cases.get(sample_id, {}).values()
-            if not case.row.results_checked
+            for case in self._looked_at()
+            if not case.row.results_checked and not case.changed
         ]
+
+    def _looked_at(self) -> Iterator[ReportCase]:
+        for sample_id in self._late_done:
+            yield from self._cases.get(sample_id, {}).values()
 
     def transaction(self) -> Transaction:
         """Everything that the registered payloads write, as one transaction."""
+        for case in self._looked_at():
+            if case.changed:
+                case.row.results_checked = True
         effects = [
             case.effects()
             for cases in self._cases.values()

@@ -1,12 +1,14 @@
 """Statements for many rows, compiled once: half the time of a statement compiled per use."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, TypeDecorator
 from sqlalchemy.sql.dml import Insert
+from sqlalchemy.types import TypeEngine
 
 
 class Prepared:
@@ -25,7 +27,7 @@ class Prepared:
         self._processors = [
             (place, processor)
             for place, name in enumerate(names)
-            if (processor := columns[name].type.dialect_impl(dialect).bind_processor(dialect))
+            if (processor := _processor(columns[name].type.dialect_impl(dialect), dialect))
         ]
 
     def __call__(self, connection: Connection, records: Sequence[msgspec.Struct]) -> None:
@@ -41,3 +43,10 @@ class Prepared:
 def fields(record: type[msgspec.Struct], leave_out: Iterable[str] = ()) -> dict[str, str]:
     """Every field of a record as the column of its name."""
     return {name: name for name in record.__struct_fields__ if name not in leave_out}
+
+
+def _processor(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What makes a column's parameter of a value: for a type of ours without a call between."""
+    if isinstance(kind, TypeDecorator) and kind.impl_instance.bind_processor(dialect) is None:
+        return partial(kind.process_bind_param, dialect=dialect)
+    return kind.bind_processor(dialect)

@@ -3,7 +3,17 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Table, Update, bindparam, insert, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Dialect,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    or_,
+    update,
+)
 
 from rerund.rerun.records import (
     NO_REPORT,
@@ -52,7 +62,10 @@ _COMPARE_AND_SET = (
         _r.is_completed == bindparam("guard_is_completed"),
         _r.is_signed == bindparam("guard_is_signed"),
     )
-    .values({name: bindparam(name) for name in (*_NEW, "is_signed")})
+    .values(
+        {name: bindparam(name) for name in (*_NEW, "is_signed")}
+        | {"results_checked": or_(_r.results_checked, bindparam("checked", type_=Boolean()))}
+    )
 )
 
 _LEDGER = {**fields(LedgerRow, ["row_id", "origin"]), "payload_id": "origin.payload_id"}
@@ -120,7 +133,8 @@ def _compared(report: ReportUpdate) -> dict[str, Any]:
     row = msgspec.structs.asdict(report)
     guards = {f"guard_{name}": row[name] for name in _GUARDS}
     signed = report.is_signed and not report.take_back_signature
-    return {**guards, **{name: row[name] for name in _NEW}, "is_signed": signed}
+    new = {name: row[name] for name in _NEW}
+    return {**guards, **new, "is_signed": signed, "checked": report.results_checked}
 
 
 def _rewritten(row: LedgerRow) -> dict[str, Any]:

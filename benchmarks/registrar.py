@@ -1,0 +1,120 @@
+"""The registrar: a daemon drains its journal, against the same writes one at a time."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.backlog import LAB, Payloads, fill_journal, register_lab
+from benchmarks.measure import Row, row
+from benchmarks.server import DaemonUnderTest, instrument
+from benchmarks.writes import Write, recording, write_one_at_a_time
+from rerund.journal.reader import JournalReader
+from rerund.journal.schema import SPAN
+from rerund.rerun.service import RerunService
+from rerund.stores.database import Database
+from rerund.stores.embedded import open_embedded
+
+RESULTS, ROUNDS = 41, 1
+DRAINED, LOOPED = 3000, 50
+BACKLOG, BACKLOG_RESULTS, SLICES = 5_000, 8, 10
+LOOK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a backlog and the memory of the daemon were at a moment."""
+
+    at: float
+    left: int
+    megabytes: float
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of the embedded store."""
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        yield from _against_a_loop(directory)
+        yield from _backlog(directory)
+
+
+def _against_a_loop(directory: Path) -> Iterator[Row]:
+    payloads = Payloads(RESULTS)
+    full = _filled(directory / "full", payloads, DRAINED)
+    short = _filled(directory / "short", payloads, LOOPED)
+    writes = _recorded(_copied(short, directory / "recorded"), payloads)
+    ratios, rates = [], []
+    for turn in range(ROUNDS):
+        looped = _copied(short, directory / f"looped-{turn}")
+        started = time.perf_counter()
+        keys = range(SPAN, (LOOPED + 1) * SPAN, SPAN)
+        write_one_at_a_time(looped / "store.db", looped / "journal.db", writes, keys)
+        loop = LOOPED / (time.perf_counter() - started)
+        rates.append(_rate(drained(_copied(full, directory / f"drained-{turn}"))))
+        ratios.append(rates[-1] / loop)
+    what = f"registrar, {RESULTS} results a payload"
+    yield row(f"{what}: times the same writes one at a time", ratios, "x", floor=5)
+    yield row(f"{what}: payloads a second", rates, "/s", floor=500)
+
+
+def _backlog(directory: Path) -> Iterator[Row]:
+    payloads = Payloads(BACKLOG_RESULTS)
+    looks = drained(_filled(directory / "backlog", payloads, BACKLOG))
+    slices = [_rate(part) for part in _slices(looks)]
+    what = f"backlog of {BACKLOG:,}, {BACKLOG_RESULTS} results a payload"
+    yield row(f"{what}: payloads a second, tenth by tenth", slices, "/s")
+    share = slices[-1] / slices[0]
+    yield row(f"{what}: the last tenth's rate, the first's being 1", [share], "x", floor=0.8)
+    grown = looks[-1].megabytes - _slices(looks)[0][-1].megabytes
+    yield row(f"{what}: memory grown from its first tenth to its end", [grown], "MB", ceiling=10.0)
+
+
+def _filled(directory: Path, payloads: Payloads, count: int) -> Path:
+    directory.mkdir()
+    fill_journal(directory / "journal.db", payloads, count)
+    with open_embedded(directory / "store.db"):
+        database = Database(directory / "store.db", "bench")
+        register_lab(database, payloads, count)
+        database.close()
+    return directory
+
+
+def _copied(directory: Path, to: Path) -> Path:
+    shutil.copytree(directory, to)
+    return to
+
+
+def _recorded(directory: Path, payloads: Payloads) -> list[Write]:
+    with open_embedded(directory / "store.db") as opened, recording() as writes:
+        RerunService(opened.stores).register(LAB, list(payloads.made(LOOPED)))
+    return writes
+
+
+def drained(directory: Path, config: str = "") -> list[Look]:
+    """Let a daemon deliver all of a journal; returns what was seen of it."""
+    looks: list[Look] = []
+    with (
+        JournalReader(directory / "journal.db") as reader,
+        DaemonUnderTest(directory, instrument("sysmex-xn") + config, pinned=False) as daemon,
+    ):
+        while not looks or looks[-1].left:
+            left = reader.backlog()["payload_pending"]
+            looks.append(Look(time.perf_counter(), left, daemon.resident_megabytes()))
+            time.sleep(LOOK)
+    return looks
+
+
+def _rate(looks: list[Look]) -> float:
+    """Return payloads a second from the first delivery that was seen to the last."""
+    moved = [look for look in looks if look.left < looks[0].left or look.left == 0] or looks
+    return (moved[0].left - moved[-1].left) / (moved[-1].at - moved[0].at)
+
+
+def _slices(looks: list[Look]) -> list[list[Look]]:
+    """Return the looks of each tenth of a backlog, a tenth beginning where the last one ended."""
+    edges = [BACKLOG * (SLICES - number) / SLICES for number in range(1, SLICES + 1)]
+    ends = [next(at for at, look in enumerate(looks) if look.left <= edge) for edge in edges]
+    starts = [next(at for at, look in enumerate(looks) if look.left < BACKLOG), *ends[:-1]]
+    return [looks[start : end + 1] for start, end in zip(starts, ends, strict=True)]
