@@ -157,10 +157,6 @@ class ReportStore(Protocol):
         """The ledger rows of these results."""
         ...
 
-    def ledger_by_identity(self, lab_id: int, identities: Collection[str]) -> list[LedgerRow]:
-        """The ledger rows with one of these run identities."""
-        ...
-
     def ledger_of_samples(
         self, lab_id: int, sample_ids: Collection[str], received_since: str = ""
     ) -> list[LedgerRow]:

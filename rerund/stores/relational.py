@@ -133,10 +133,6 @@ class RelationalReportStore:
         """The ledger rows of these results."""
         return self._of_keys(queries.LEDGER_BY_RESULT, lab_id, result_ids)
 
-    def ledger_by_identity(self, lab_id: int, identities: Collection[str]) -> list[LedgerRow]:
-        """The ledger rows with one of these run identities."""
-        return self._of_keys(queries.LEDGER_BY_IDENTITY, lab_id, identities)
-
     def ledger_of_samples(
         self, lab_id: int, sample_ids: Collection[str], received_since: str = ""
     ) -> list[LedgerRow]:

@@ -24,7 +24,7 @@ from rerund.stores.types import (
     now_on_change,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 # A server compares keys byte by byte, as SQLite does; its defaults find 'abc' equal to 'ÄBC'.
 TABLE_OPTIONS: dict[str, Any] = {
@@ -212,7 +212,6 @@ device_results = Table(
 Index("ix_result_sample", *(device_results.c[n] for n in ("lab_id", "sample_id", "received_at")))
 Index("ix_result_device", *(device_results.c[n] for n in ("lab_id", "device_id", "received_at")))
 Index("ix_result_report", device_results.c.lab_id, device_results.c.lab_report_id)
-Index("ix_result_identity", device_results.c.lab_id, device_results.c.identity)
 Index(
     "ix_result_unmatched",
     device_results.c.lab_id,

@@ -42,7 +42,6 @@ def test_now_is_the_time(reports):
         ("waiting_rows", [1]),
         ("unapplied_events", [1]),
         ("ledger_by_result", ["j-17-1-1"]),
-        ("ledger_by_identity", ["identity-1"]),
         ("ledger_of_samples", ["S1"]),
         ("ledger_of_reports", [1]),
     ],

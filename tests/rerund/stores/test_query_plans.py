@@ -24,7 +24,6 @@ READS = {
     "event": ("event",),
     "events": (1,),
     "ledger_by_result": (["j-1", "j-2"],),
-    "ledger_by_identity": (["one", "two"],),
     "ledger_of_samples": (["S1", "S2"], AT),
     "ledger_of_reports": ([1, 2],),
     "matchable_samples": (AT, "", 5),
