@@ -1,8 +1,12 @@
 """What all tests share: where captures are, and the marker that names conformance items."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.servers.servers import Servers
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
 
@@ -19,3 +23,10 @@ def captures() -> Path:
     if not CAPTURES.is_dir():
         pytest.skip(f"no captures at {CAPTURES}")
     return CAPTURES
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Private servers on free ports, those of one worker."""
+    with ExitStack() as stack:
+        yield Servers(stack)

@@ -1,0 +1,25 @@
+"""The servers of one test run, each started when a test first wants it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from tests.servers.mariadb import MariaDb, mariadb
+
+
+class Servers:
+    """One of each; a test fails, and is not skipped, when one can not be started."""
+
+    def __init__(self, stack: ExitStack):
+        self._stack = stack
+        self._running: dict[Callable[..., Any], Any] = {}
+
+    @property
+    def mariadb(self) -> MariaDb:
+        """A MariaDB with databases of its own for each test."""
+        return self._started(mariadb)  # type: ignore[no-any-return]
+
+    def _started(self, server: Callable[[], AbstractContextManager[Any]]) -> Any:
+        if server not in self._running:
+            self._running[server] = self._stack.enter_context(server())
+        return self._running[server]
