@@ -23,7 +23,9 @@ from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect
 from rerund.config_http import HttpSection, http_problems
+from rerund.config_stores import StoreSection, store_problems, store_settings
 from rerund.logs import LogFormat, LogLevel
+from rerund.stores.settings import StoreSettings
 from rerund.transports.url import LinkUrl, conflicts, parse_url
 
 DEFAULT_PATH = Path("/etc/rerund/rerund.toml")
@@ -99,13 +101,6 @@ class RerunSection(Section):
     rerun_overdue: Seconds = 4 * 3600.0
 
 
-class StoreSection(Section):
-    """`[store]`: where the lab's data lies."""
-
-    path: Path | None = None
-    poll_interval: Seconds = 1.0
-
-
 class InstrumentSection(Section):
     """`[[instrument]]`: one bench analyzer and its link."""
 
@@ -156,16 +151,13 @@ class Config:
 
     file: ConfigFile
     instruments: tuple[Instrument, ...]
+    stores: StoreSettings
+    """Where the stores are, with their passwords."""
 
     @property
     def journal_path(self) -> Path:
         """The journal: raw bytes, payloads, history, local copies."""
         return self.file.daemon.state_dir / "journal.db"
-
-    @property
-    def store_path(self) -> Path:
-        """The embedded store: the lab's data."""
-        return self.file.store.path or self.file.daemon.state_dir / "store.db"
 
 
 def load(path: Path) -> Config:
@@ -179,7 +171,8 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         problems = from_validation_error(error, document) + _unusable_drivers(document)
         raise ConfigError(problems) from error
-    problems = _clashes(file, document) + http_problems(file.http, document)
+    problems = _clashes(file, document) + store_problems(file.store, document)
+    problems += http_problems(file.http, document)
     instruments = []
     for position, section in enumerate(file.instrument):
         try:
@@ -188,7 +181,8 @@ def load(path: Path) -> Config:
             problems += error.problems(document, position)
     if problems:
         raise ConfigError(problems)
-    return Config(file, tuple(instruments))
+    embedded = file.store.path or file.daemon.state_dir / "store.db"
+    return Config(file, tuple(instruments), store_settings(file.store, embedded))
 
 
 class _InstrumentError(Exception):

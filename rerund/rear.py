@@ -8,6 +8,7 @@ everything is tried again for ever.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import time
 
 from rerund.child import Child
@@ -109,7 +110,7 @@ class Rear:
         file = self._config.file
         return Start(
             str(self._journal.path),
-            str(self._config.store_path),
+            self._config.stores,
             file.daemon.lab_id,
             f"{self._journal.journal_id}@{socket.gethostname()}",
             {i.device_id: i.section.name for i in self._config.instruments},
@@ -125,9 +126,9 @@ def _unknown_histories(config: Config, reader: JournalReader) -> dict[str, str]:
     """Return the instruments that the journal knows for less than the history window.
 
     Each with the instant since when the ledger may know more. Without a store there is no
-    ledger, and nothing came before.
+    ledger, and nothing came before; what a server has, only the server knows.
     """
-    if not config.store_path.exists():
+    if config.stores.mysql is None and not Path(config.stores.path).exists():
         return {}
     since = iso(time() - config.file.rerun.history_window)
     known = {i.device_id: reader.known_since(i.device_id) for i in config.instruments}

@@ -8,6 +8,7 @@ from rerund.logs import LogFormat, LogLevel
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.rules import Rules
 from rerund.stores.ports import Lease
+from rerund.stores.settings import StoreSettings
 
 
 class Start(msgspec.Struct, tag=True, frozen=True):
@@ -18,7 +19,7 @@ class Start(msgspec.Struct, tag=True, frozen=True):
     """
 
     journal_path: str
-    store_path: str
+    stores: StoreSettings
     lab_id: int
     owner: str
     devices: dict[str, str]

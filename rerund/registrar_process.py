@@ -44,7 +44,7 @@ from rerund.rerun.delivery import ledger_runs
 from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.service import RerunService
-from rerund.stores.embedded import open_embedded
+from rerund.stores.opening import open_stores
 from rerund.stores.ports import Lease, ReportStore, StoreError
 from rerund.stores.versions import StoreVersionError
 from rerund.waiting_list import WaitingList, WaitingListRefresh
@@ -133,20 +133,20 @@ def main() -> None:
     try:
         _work(start, channel)
     except StoreVersionError as error:
-        log.critical("store_version", alert=True, path=start.store_path, reason=str(error))
+        log.critical("store_version", alert=True, reason=str(error), **start.stores.places)
         sys.exit(UNUSABLE)
     except StoreError as error:
-        log.error("store_unusable", alert=True, path=start.store_path, reason=str(error))  # noqa: TRY400
+        log.error("store_unusable", alert=True, reason=str(error), **start.stores.places)  # noqa: TRY400
         sys.exit(1)
 
 
 def _work(start: Start, channel: Channel) -> None:
     """Deliver until the daemon closes the line. Raises StoreError for stores it can not open."""
     with (
-        open_embedded(Path(start.store_path)) as embedded,
+        open_stores(start.stores) as opened,
         JournalReader(Path(start.journal_path)) as reader,
     ):
-        stores = embedded.stores
+        stores = opened.stores
         service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
             start.lab_id,

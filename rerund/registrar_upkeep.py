@@ -54,10 +54,13 @@ class Upkeep:
         """
         if now < self._look_at and not self._refresh.noticed:
             return
-        token = self._reports.change_token()
-        self._try("waiting_list", now, lambda: self._refresh.refresh(self._labs.get, token))
+        token = self._reports.change_token(self._lab_id, self._refresh.closed_within)
+        version = self._reports.lab_data_version(self._lab_id)
+        # The copy is in the instruments' codes, so it changes with the mappings too.
+        copied = (token, version)
+        self._try("waiting_list", now, lambda: self._refresh.refresh(self._labs.get, copied))
         self._try("sweep", now, lambda: self._sweep(token))
-        self._try("unmatched", now, lambda: self._sweep_unmatched(now))
+        self._try("unmatched", now, lambda: self._sweep_unmatched(version, now))
         self._try("purge", now, lambda: self._purge(now))
         self._try("overdue", now, lambda: self._tell_overdue(now))
         self._look_at = now + self._poll_interval
@@ -88,8 +91,7 @@ class Upkeep:
             self._service.overdue(self._lab_id)
             self._overdue_at = now + OVERDUE_EVERY
 
-    def _sweep_unmatched(self, now: float) -> None:
-        version = self._reports.lab_data_version(self._lab_id)
+    def _sweep_unmatched(self, version: Hashable, now: float) -> None:
         if version == self._lab_version and now < self._sweep_at:
             return
         self._service.sweep_unmatched(self._lab_id)

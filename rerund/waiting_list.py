@@ -125,6 +125,11 @@ class WaitingListRefresh:
         self.close = numbers.subscribe(lab_id, self._noticed.set)
 
     @property
+    def closed_within(self) -> float:
+        """For how many seconds a closed row stays in the copy."""
+        return self._rules.history_window
+
+    @property
     def noticed(self) -> bool:
         """Whether somebody said that the waiting list changed."""
         return self._noticed.is_set()
@@ -148,7 +153,7 @@ class WaitingListRefresh:
         return True
 
     def _read(self, lab: Lab, now: float) -> None:
-        closed_since = iso(now - self._rules.history_window)
+        closed_since = iso(now - self.closed_within)
         rows = self._reports.waiting_copy(self._lab_id, closed_since)
         derived = derive_open_reruns(rows, lab, self._device_ids)
         self._copy.replace(derived, iso(now))

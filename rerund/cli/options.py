@@ -13,7 +13,8 @@ from rerund.cli.exits import UNAVAILABLE, fail, fail_with
 if TYPE_CHECKING:
     from rerund.journal.reader import JournalReader
     from rerund.rerun.service import RerunService
-    from rerund.stores.embedded import EmbeddedStores
+    from rerund.stores.opening import OpenStores
+    from rerund.stores.settings import StoreSettings
 
 CONFIG_DEFAULT = configuration.DEFAULT_PATH
 
@@ -36,20 +37,26 @@ def load_config(path: Path) -> configuration.Config:
 
 
 @contextmanager
-def opened_stores(config: configuration.Config) -> Iterator["EmbeddedStores"]:
-    """Open the embedded stores beside a daemon, or exit 69."""
-    from rerund.stores.embedded import open_embedded
+def opened_stores(config: configuration.Config) -> Iterator["OpenStores"]:
+    """Open the configured stores beside a daemon, or exit 69."""
+    from rerund.stores.opening import open_stores
     from rerund.stores.ports import StoreError
 
-    if not config.store_path.parent.is_dir():
-        fail(f"{config.store_path.parent} does not exist", UNAVAILABLE)
+    need_folder_of_stores(config.stores)
     try:
-        with open_embedded(config.store_path) as stores:
+        with open_stores(config.stores) as stores:
             yield stores
     except StoreError as error:
         fail(str(error), UNAVAILABLE)
     except OSError as error:
-        fail(f"{config.store_path}: {error.strerror}", UNAVAILABLE)
+        fail(f"{config.stores.path}: {error.strerror}", UNAVAILABLE)
+
+
+def need_folder_of_stores(settings: "StoreSettings") -> None:
+    """Exit 69 when there is no folder for the file of the embedded stores."""
+    folder = Path(settings.path).parent
+    if settings.uses_file and not folder.is_dir():
+        fail(f"{folder} does not exist", UNAVAILABLE)
 
 
 @contextmanager
@@ -59,8 +66,8 @@ def opened_service(path: Path) -> Iterator[tuple["RerunService", int]]:
     from rerund.rerun.service import RerunService
 
     config = load_config(path)
-    with opened_stores(config) as embedded:
-        service = RerunService(embedded.stores, rules_of(config))
+    with opened_stores(config) as opened:
+        service = RerunService(opened.stores, rules_of(config))
         yield service, config.file.daemon.lab_id
 
 

@@ -3,66 +3,64 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import typer
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE, fail
-from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption, load_config
+from rerund.cli.options import (
+    CONFIG_DEFAULT,
+    ConfigOption,
+    JsonOption,
+    load_config,
+    need_folder_of_stores,
+)
 from rerund.cli.tables import print_json
 
 if TYPE_CHECKING:
-    from rerund.stores.database import Database
+    from rerund.stores.parts import PartStatus
 
 app = typer.Typer(help="The schema of the stores: status and upgrade.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: rerund db status --json")
 def status(config: ConfigOption = CONFIG_DEFAULT, as_json: JsonOption = False) -> None:
-    """Say which version the tables are of; exits 1 when a daemon would not start on them."""
-    from rerund.stores.migrate import status as schema_status
+    """Say which version the stores are of; exits 1 when a daemon would not start on them."""
+    from rerund.stores import parts
     from rerund.stores.ports import StoreError
 
-    path = _path(config)
-    if not path.exists():
-        fail(f"{path} does not exist; a daemon makes it at its first start", UNAVAILABLE)
-    database = _open(path)
+    settings = load_config(config).stores
+    if settings.mysql is None and not Path(settings.path).exists():
+        fail(f"{settings.path} does not exist; a daemon makes it at its first start", UNAVAILABLE)
     try:
-        found = schema_status(database)
+        found = parts.status(settings)
     except StoreError as error:
         fail(str(error), UNAVAILABLE)
-    finally:
-        database.close()
-    if as_json:
-        print_json({"found": found.found, "expected": found.expected, "current": found.current})
-    else:
-        typer.echo(f"{path}: version {found.found or 'none'}, expected {found.expected}")
-    if not found.current:
+    _print(found, as_json)
+    if not all(part.current for part in found):
         raise typer.Exit(REFUSED)
 
 
 @app.command(epilog="Example: rerund db upgrade")
-def upgrade(config: ConfigOption = CONFIG_DEFAULT) -> None:
-    """Bring the tables to the version of this rerund; all of it or nothing."""
-    from rerund.stores.migrate import upgrade as upgrade_schema
+def upgrade(config: ConfigOption = CONFIG_DEFAULT, as_json: JsonOption = False) -> None:
+    """Bring the stores to the version of this rerund; again after one that failed half-way."""
+    from rerund.stores import parts
     from rerund.stores.ports import StoreError
 
-    path = _path(config)
-    if not path.parent.is_dir():
-        fail(f"{path.parent} does not exist", UNAVAILABLE)
-    database = _open(path)
+    settings = load_config(config).stores
+    need_folder_of_stores(settings)
     try:
-        now = upgrade_schema(database)
+        found = parts.upgrade(settings)
     except StoreError as error:
         fail(str(error), UNAVAILABLE)
-    finally:
-        database.close()
-    typer.echo(f"{path}: version {now.found}")
+    _print(found, as_json)
 
 
-def _path(config: Path) -> Path:
-    return load_config(config).store_path
-
-
-def _open(path: Path) -> "Database":
-    from rerund.stores.database import Database
-
-    return Database(path, "store")
+def _print(found: "list[PartStatus]", as_json: bool) -> None:
+    current = all(part.current for part in found)
+    if as_json:
+        rows = [{**msgspec.structs.asdict(part), "current": part.current} for part in found]
+        print_json({"current": current, "parts": rows})
+        return
+    for part in found:
+        version = f"version {part.found or 'none'}, expected {part.expected}"
+        typer.echo(f"{part.part}: {part.place}: {version if part.expected else 'no version'}")

@@ -1,56 +1,33 @@
-"""A relational database as the stores use it: short reads, and writes that exclude each other.
+"""A relational database as the stores use it: short reads, and writes that exclude each other."""
 
-SQLite: WAL, `synchronous=FULL`, and every write begins with BEGIN IMMEDIATE. A plain BEGIN
-reads first and fails to write later when another process was faster, however long the busy
-timeout. So the daemon and the command line write to one file side by side.
-"""
-
-import os
-import sqlite3
-import threading
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from typing import ClassVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, event, select
 
 from rerund.stores.failures import translated
 from rerund.stores.types import UnixNow
 
-BUSY_TIMEOUT = 10.0
-"""Seconds that a write waits for another one to end before the store counts as unavailable."""
+BEGIN = "begin"
+"""The execution option that holds the statement a transaction begins with, if any."""
 
 
-def _make_private(path: Path) -> None:
-    """Make a file that is not there readable for its owner alone: it will name patients.
+class Database(ABC):
+    """The connections to one database. May be used from several threads."""
 
-    One that is there is not touched: closing any descriptor of it would drop the locks that
-    SQLite holds on it in this process.
-    """
-    with suppress(OSError):  # it exists, or opening it as a database will tell why not
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    makes_tables: ClassVar[bool]
+    """Whether a daemon makes the tables of an empty one; else that is `rerund db upgrade`."""
 
-
-def sqlite_url(path: Path) -> str:
-    """The URL of the embedded store in a file."""
-    return URL.create("sqlite", database=str(path)).render_as_string()
-
-
-class Database:
-    """The connections to one SQLite file. May be used from several threads."""
-
-    def __init__(self, path: Path, name: str, busy_timeout: float = BUSY_TIMEOUT):
+    def __init__(self, name: str, engine: Engine, *, reading: str | None, writing: str | None):
+        """Begin transactions with these statements, which the driver must not have begun."""
         self.name = name
-        self._path = path
-        self._busy_timeout = busy_timeout
-        _make_private(path)
-        self._engine = _engine(sqlite_url(path), busy_timeout)
-        self._reading = self._engine.execution_options(begin="BEGIN")
-        self.dialect = self._engine.dialect
-        self._watch: sqlite3.Connection | None = None
-        self._watching = threading.Lock()
+        self.dialect = engine.dialect
+        self._engine = engine
+        self._writing = engine.execution_options(**{BEGIN: writing})
+        self._reading = engine.execution_options(**{BEGIN: reading})
+        event.listen(engine, "begin", _begin)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -64,75 +41,28 @@ class Database:
 
         Raises StoreUnavailable, StoreRejected or DuplicateKey.
         """
-        with translated(self.name), self._engine.begin() as connection:
+        with translated(self.name), self._writing.begin() as connection:
             yield connection
+
+    @abstractmethod
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        """Write, with no other `exclusive` block running meanwhile in any process."""
 
     def now(self) -> float:
         """Unix seconds by the clock of the database."""
         with self.read() as connection:
             return float(connection.execute(select(UnixNow())).scalar_one())
 
-    def change_token(self) -> Hashable:
-        """A value that differs after any other connection committed.
-
-        Its own connection never writes, so each commit of this process is another one's too.
-        """
-        with translated(self.name), self._watching:
-            if self._watch is None:
-                self._watch = self._open_watch()
-            (version,) = self._watch.execute("PRAGMA data_version").fetchone()
-            return int(version)
-
-    def _open_watch(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-        )
+    @abstractmethod
+    def changes(self) -> Hashable | None:
+        """A value that differs after any other connection committed; None where none tells."""
 
     def close(self) -> None:
         """Close every connection that no thread is using."""
         self._engine.dispose()
-        with self._watching:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
-
-
-def _engine(url: str, busy_timeout: float) -> Engine:
-    def prepare(connection: sqlite3.Connection, record: object) -> None:
-        del record
-        _prepare(connection, busy_timeout)
-
-    # hide_parameters: an error shown anywhere must not quote patient data.
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_timeout=busy_timeout,
-        connect_args={"timeout": busy_timeout},
-    )
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: sqlite3.Connection, busy_timeout: float) -> None:
-    connection.isolation_level = None  # transactions are begun by us, not by the driver
-    _set_wal(connection, busy_timeout)
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _set_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
-    """Choose WAL; while another process makes the same new file, SQLite does not wait by itself."""
-    deadline = time.monotonic() + busy_timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+    statement = connection.get_execution_options().get(BEGIN)
+    if statement is not None:
+        connection.exec_driver_sql(statement)

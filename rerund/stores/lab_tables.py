@@ -3,16 +3,18 @@
 Writing the same again changes nothing, not even the version of the lab data.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 
 from rerund.rerun.records import LabData, ReportRow
 from rerund.stores.database import Database
+from rerund.stores.failures import DuplicateKey
 from rerund.stores.parameters import encode_meta, encode_ranges
+from rerund.stores.ports import StoreUnavailable
 from rerund.stores.rows import Query, as_row, field_columns
 from rerund.stores.schema import (
     device,
@@ -24,6 +26,10 @@ from rerund.stores.schema import (
 from rerund.stores.types import whole_instant
 
 Row = dict[str, Any]
+A = TypeVar("A")
+
+ATTEMPTS = 5
+"""How often rows are written again that somebody else wrote at the same time."""
 
 _r = lab_report_relation.c
 _OF_ORDER = ("sample_id", "report_format_id")
@@ -89,7 +95,8 @@ class LabTables:
         """
         formats = [form.report_format_id for form in lab.formats]
         devices = [one.device_id for one in lab.devices]
-        with self._database.write() as connection:
+
+        def attempt(connection: Connection) -> LabChanges:
             sync = _Sync(connection, lab.lab_id)
             return LabChanges(
                 formats=sync.rows(report_format, _format_rows(lab)),
@@ -107,10 +114,21 @@ class LabTables:
                 reports=_register(connection, lab.lab_id, orders)[0],
             )
 
+        return self._alone(attempt)
+
     def register(self, lab_id: int, order: Order) -> int:
         """Register one report; answers its `lab_report_id`. Raises OrderClash."""
-        with self._database.write() as connection:
-            return _register(connection, lab_id, [order])[1][0]
+        return self._alone(lambda connection: _register(connection, lab_id, [order])[1][0])
+
+    def _alone(self, attempt: Callable[[Connection], A]) -> A:
+        """Read and write with no other rerund doing so; a LIMS may add the same row meanwhile."""
+        for _ in range(ATTEMPTS):
+            try:
+                with self._database.exclusive() as connection:
+                    return attempt(connection)
+            except DuplicateKey:
+                continue
+        raise StoreUnavailable(self._database.name, "too busy")
 
     def orders(
         self, lab_id: int, sample_id: str | None = None, limit: int = 100

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -33,17 +34,26 @@ def status(database: Database) -> SchemaStatus:
         return SchemaStatus(found_version(connection))
 
 
-def upgrade(database: Database, to: str = "head") -> SchemaStatus:
-    """Run what is missing up to a version, the newest; on SQLite all of it or nothing.
+def upgrade(database: Database, to: str = SCHEMA_VERSION) -> SchemaStatus:
+    """Run what is missing up to a version, the newest; each revision in its own transaction.
 
-    Raises StoreVersionError for a version that this rerund does not know, StoreUnavailable.
+    On SQLite a revision is made whole or not at all. A server keeps every table that it has
+    made; upgrading again goes on from there. Raises StoreVersionError for a version that this
+    rerund does not know, StoreUnavailable.
     """
-    with database.write() as connection:
-        try:
-            command.upgrade(_config(connection), to)
-        except CommandError:
-            raise StoreVersionError(database.name, found_version(connection)) from None
-        return SchemaStatus(found_version(connection))
+    for revision in _revisions(to):
+        with database.exclusive() as connection:
+            try:
+                command.upgrade(_config(connection), revision)
+            except CommandError:
+                raise StoreVersionError(database.name, found_version(connection)) from None
+    return status(database)
+
+
+def _revisions(to: str) -> list[str]:
+    """Return every revision up to one, the first one first."""
+    script = ScriptDirectory(str(MIGRATIONS))
+    return [revision.revision for revision in script.walk_revisions(head=to)][::-1]
 
 
 def _config(connection: Connection) -> Config:

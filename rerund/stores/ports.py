@@ -101,8 +101,14 @@ class ReportStore(Protocol):
         """Unix seconds by the clock of the database."""
         ...
 
-    def change_token(self) -> Hashable:
-        """A value that differs after any other connection or process committed."""
+    def change_token(self, lab_id: int, closed_within: float) -> Hashable:
+        """A value that differs after there is something to look at.
+
+        That is a rerun row of the lab that is open or was closed within the last
+        `closed_within` seconds, an event with `applied_at` null, or a report with
+        `results_checked` False. It may differ after other commits too. A transaction that
+        commits late is noticed as well as any other.
+        """
         ...
 
     def lab_data_version(self, lab_id: int) -> Hashable:

@@ -18,8 +18,9 @@ from rerund.rerun.records import (
     WaitingRow,
 )
 from rerund.stores import report_queries as queries
+from rerund.stores.change_queries import read_changes
 from rerund.stores.database import Database
-from rerund.stores.failures import DuplicateKey
+from rerund.stores.failures import Deadlock, DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
 from rerund.stores.leases import LeaseTable
 from rerund.stores.ports import Lease, StaleReport
@@ -62,9 +63,13 @@ class RelationalReportStore:
         """Unix seconds by the clock of the database."""
         return self._database.now()
 
-    def change_token(self) -> Hashable:
-        """A value that differs after any other connection or process committed."""
-        return self._database.change_token()
+    def change_token(self, lab_id: int, closed_within: float) -> Hashable:
+        """A value that differs after anything changed that `ReportStore` names."""
+        token = self._database.changes()
+        if token is None:
+            with self._database.read() as connection:
+                token = read_changes(connection, lab_id, closed_within)
+        return token
 
     def lab_data_version(self, lab_id: int) -> Hashable:
         """A value that differs after formats, instruments or mappings of the lab changed."""
@@ -175,7 +180,7 @@ class RelationalReportStore:
         try:
             with self._database.write() as connection:
                 self._commit(connection, transaction)
-        except DuplicateKey:
+        except (DuplicateKey, Deadlock):
             raise StaleReport(_lab_of(transaction)) from None
 
     def mark_applied(self, lab_id: int, event_ids: Collection[str]) -> None:
@@ -234,5 +239,7 @@ def _waiting_key(row: WaitingRow) -> tuple[int, int, str]:
 
 
 def _lab_of(transaction: Transaction) -> int:
-    events = [event.lab_id for event in transaction.events]
-    return [*events, *(row.lab_id for row in transaction.ledger)][0]
+    labs = [report.lab_id for report in transaction.reports]
+    labs += [event.lab_id for event in transaction.events]
+    labs += [row.lab_id for row in transaction.ledger]
+    return [*labs, *(line.lab_id for line in transaction.activity)][0]

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, false, select
 
 from rerund.rerun.records import (
     OPEN_WAITING,
@@ -48,9 +48,11 @@ REPORTS = Query(
 REPORTS_OF_SAMPLES = Query(
     ReportRow, _of_lab(lab_report_relation, _reports, _r.sample_id.in_(_KEYS))
 )
+# Both words for it: the partial index of SQLite knows one, a server's index the other.
+UNCHECKED = and_(_r.results_checked.is_(False), _r.results_checked == false())
 UNCHECKED_REPORTS = Query(
     ReportRow,
-    _of_lab(lab_report_relation, _reports, _r.results_checked.is_(False))
+    _of_lab(lab_report_relation, _reports, UNCHECKED)
     .order_by(_r.registered_at, _r.lab_report_id)
     .limit(_LIMIT),
 )
@@ -64,7 +66,7 @@ REPORT_VALUES = Query(
 )
 
 _w = waiting_list.c
-_CLOSED_WAITING = [status for status in get_args(WaitingStatus) if status not in OPEN_WAITING]
+CLOSED_WAITING = [status for status in get_args(WaitingStatus) if status not in OPEN_WAITING]
 OF_THE_REPORT = ("sample_id", "report_format_id")
 """Fields of a waiting row that are columns of its report."""
 
@@ -85,7 +87,7 @@ WAITING_ROWS = Query(WaitingRow, _waiting.where(_w.lab_report_id.in_(_KEYS)))
 WAITING_OPEN = Query(WaitingRow, _waiting.where(_w.rerun_number > 0, _w.status.in_(OPEN_WAITING)))
 WAITING_CLOSED_SINCE = Query(
     WaitingRow,
-    _waiting.where(_w.rerun_number > 0, _w.status.in_(_CLOSED_WAITING), _w.updated_at >= _SINCE),
+    _waiting.where(_w.rerun_number > 0, _w.status.in_(CLOSED_WAITING), _w.updated_at >= _SINCE),
 )
 
 _e = rerun_event.c

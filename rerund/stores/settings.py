@@ -17,7 +17,15 @@ class Tls(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-class MysqlSettings(msgspec.Struct, frozen=True):
+class _Server(msgspec.Struct, frozen=True):
+    """Settings whose text does not hold the password."""
+
+    def __repr__(self) -> str:
+        known = msgspec.structs.asdict(self) | {"password": "***"}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in known.items())})"
+
+
+class MysqlSettings(_Server, frozen=True):
     """A MySQL or MariaDB server. Timeouts in seconds; `socket` goes before host and port."""
 
     host: str = "127.0.0.1"
@@ -31,8 +39,13 @@ class MysqlSettings(msgspec.Struct, frozen=True):
     timeout: float = 30.0
     pool_size: int = 5
 
+    @property
+    def place(self) -> str:
+        """Where it is, without credentials."""
+        return f"mysql://{self.socket or f'{self.host}:{self.port}'}/{self.database}"
 
-class MongodbSettings(msgspec.Struct, frozen=True):
+
+class MongodbSettings(_Server, frozen=True):
     """A MongoDB or DocumentDB cluster. `url` without credentials; timeouts in seconds."""
 
     url: str = "mongodb://127.0.0.1:27017"
@@ -45,8 +58,13 @@ class MongodbSettings(msgspec.Struct, frozen=True):
     timeout: float = 30.0
     pool_size: int = 10
 
+    @property
+    def place(self) -> str:
+        """Where it is, without credentials."""
+        return f"{self.url.partition('?')[0].rstrip('/')}/{self.database}"
 
-class RedisSettings(msgspec.Struct, frozen=True):
+
+class RedisSettings(_Server, frozen=True):
     """A Redis server or, with `cluster`, any node of a cluster. Timeout in seconds."""
 
     host: str = "127.0.0.1"
@@ -59,6 +77,11 @@ class RedisSettings(msgspec.Struct, frozen=True):
     tls: Tls | None = None
     timeout: float = 2.0
 
+    @property
+    def place(self) -> str:
+        """Where it is, without credentials."""
+        return f"redis://{self.socket or f'{self.host}:{self.port}'}/{self.database}"
+
 
 class StoreSettings(msgspec.Struct, frozen=True):
     """The three stores of a daemon. `path` is the file of those that are embedded."""
@@ -69,6 +92,12 @@ class StoreSettings(msgspec.Struct, frozen=True):
     redis: RedisSettings | None = None
 
     @property
-    def embedded(self) -> bool:
-        """Whether all three lie in the file."""
-        return not (self.mysql or self.mongodb or self.redis)
+    def uses_file(self) -> bool:
+        """Whether any of the three lies in the file."""
+        return not (self.mysql and self.mongodb and self.redis)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where each of the three is, without credentials."""
+        servers = {"reports": self.mysql, "reruns": self.mongodb, "numbers": self.redis}
+        return {part: server.place if server else self.path for part, server in servers.items()}

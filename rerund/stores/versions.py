@@ -28,15 +28,18 @@ alembic_version = Table(
 
 
 class StoreVersionError(StoreError):
-    """The tables of a store are of another version: nothing is read or written."""
+    """The tables of a store are of another version, or missing: nothing is read or written."""
 
-    def __init__(self, store: str, found: str | None):
-        super().__init__(store, found)
+    def __init__(self, store: str, found: str | None, *, empty: bool = False):
+        super().__init__(store, found, empty)
         self.store = store
         self.found = found
         self.expected = SCHEMA_VERSION
+        self.empty = empty
 
     def __str__(self) -> str:
+        if self.empty:
+            return f"{self.store} has no tables yet: rerund db upgrade"
         found = f"version {self.found}" if self.found else "no version"
         return f"{self.store} has tables of {found}, expected {self.expected}: rerund db status"
 
@@ -49,13 +52,22 @@ def found_version(connection: Connection) -> str | None:
 
 
 def prepare(database: Database) -> None:
-    """Make the tables in an empty database. Raises StoreVersionError for other tables."""
-    with database.write() as connection:
+    """Check the version; an empty embedded database gets its tables, a server's does not.
+
+    Raises StoreVersionError, StoreUnavailable.
+    """
+    with database.exclusive() if database.makes_tables else database.read() as connection:
         found = found_version(connection)
         if found == SCHEMA_VERSION:
             return
-        if found or connection.dialect.has_table(connection, lab_report_relation.name):
-            raise StoreVersionError(database.name, found)
-        metadata.create_all(connection)
-        alembic_version.create(connection, checkfirst=True)
-        connection.execute(insert(alembic_version), {"version_num": SCHEMA_VERSION})
+        empty = not connection.dialect.has_table(connection, lab_report_relation.name)
+        if found or not (empty and database.makes_tables):
+            raise StoreVersionError(database.name, found, empty=empty and not found)
+        make_tables(connection)
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables of this version in an empty database."""
+    metadata.create_all(connection)
+    alembic_version.create(connection, checkfirst=True)
+    connection.execute(insert(alembic_version), {"version_num": SCHEMA_VERSION})

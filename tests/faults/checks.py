@@ -9,8 +9,8 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.rows import StoredEntry
 from rerund.payload_codec import unpack
 from rerund.rerun.model import MACHINE_RERUN, Payload
-from rerund.stores.embedded import open_embedded
 from tests.faults.instruments import Instrument, RunValues, run_values
+from tests.rerund.stores_at import open_embedded
 
 LAB = 1
 

@@ -30,7 +30,9 @@ from rerund.rerun.service_stores import Stores
 from rerund.rerun.submitted import Submitted, SubmittedValue
 from rerund.rerun.views import SampleView
 from rerund.rerun.workspace import Alert
-from tests.rerund.stores_at import embedded
+from rerund.stores.settings import StoreSettings
+from tests.rerund.stores_at import settings_of, stores_at
+from tests.servers.servers import Servers
 
 LAB = 1
 DAY = "2026-05-20T"
@@ -361,13 +363,25 @@ class Site:
 
 
 @contextmanager
-def opened(directory: Path, rules: Rules, *, empty: bool = True) -> Iterator[Site]:
+def opened(settings: StoreSettings, rules: Rules, *, empty: bool = True) -> Iterator[Site]:
     """A lab with its formats loaded and no report yet, or one that is there already."""
-    with embedded(directory) as (stores, lims):
+    with stores_at(settings) as (stores, lims):
         site = Site(stores, lims, rules)
         if empty:
             site.lab()
         yield site
+
+
+EVERYWHERE = pytest.mark.parametrize(
+    "where", [(), ("mysql",)], ids=["embedded", "servers"], indirect=True
+)
+"""Marks what is to be shown on embedded stores and on servers."""
+
+
+@pytest.fixture
+def where(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Which of the stores are on servers."""
+    return getattr(request, "param", ())
 
 
 @pytest.fixture
@@ -376,13 +390,9 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-def site(tmp_path: Path, rules: Rules) -> Iterator[Site]:
-    with opened(tmp_path, rules) as site:
-        yield site
-
-
-@pytest.fixture
-def new_site(tmp_path: Path, rules: Rules) -> Iterator[Callable[[], Site]]:
+def new_site(
+    tmp_path: Path, rules: Rules, servers: Servers, where: tuple[str, ...]
+) -> Iterator[Callable[[], Site]]:
     """Labs as many as a test needs, each with stores of its own."""
     with ExitStack() as stack:
         numbers = count()
@@ -390,6 +400,12 @@ def new_site(tmp_path: Path, rules: Rules) -> Iterator[Callable[[], Site]]:
         def make() -> Site:
             directory = tmp_path / str(next(numbers))
             directory.mkdir()
-            return stack.enter_context(opened(directory, rules))
+            settings = stack.enter_context(settings_of(servers, directory, *where))
+            return stack.enter_context(opened(settings, rules))
 
         yield make
+
+
+@pytest.fixture
+def site(new_site: Callable[[], Site]) -> Site:
+    return new_site()

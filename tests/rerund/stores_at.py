@@ -1,7 +1,7 @@
-"""The embedded stores as tests want them: in three files, with a LIMS at the tables."""
+"""The stores as tests want them, apart from each other, with a LIMS at the tables."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rerund.rerun.records import LabData, ReportRow
@@ -9,43 +9,67 @@ from rerund.rerun.service_stores import Stores
 from rerund.stores.database import Database
 from rerund.stores.documents import EmbeddedRerunStore
 from rerund.stores.lab_tables import LabTables
+from rerund.stores.mysql_database import MysqlDatabase
 from rerund.stores.numbers import EmbeddedNumberCache
+from rerund.stores.opening import OpenStores, open_stores
 from rerund.stores.relational import RelationalReportStore
 from rerund.stores.rows import as_row, upsert
 from rerund.stores.schema import lab_report_relation
+from rerund.stores.settings import StoreSettings
+from rerund.stores.sqlite_database import SqliteDatabase
 from rerund.stores.versions import prepare
-
-_PUT_REPORT = upsert(lab_report_relation, "sqlite")
+from tests.servers.servers import Servers
 
 
 class Lims:
     """Writes the lab's own tables, as a LIMS would."""
 
     def __init__(self, database: Database):
-        self._database = database
+        self.database = database
+        self._put_report = upsert(lab_report_relation, database.dialect.name)
 
     def __call__(self, *, lab: LabData | None = None, report: ReportRow | None = None) -> None:
         if lab is not None:
-            LabTables(self._database).write(lab)
+            LabTables(self.database).write(lab)
         if report is not None:
-            with self._database.write() as connection:
-                connection.execute(_PUT_REPORT, as_row(report))
+            with self.database.write() as connection:
+                connection.execute(self._put_report, as_row(report))
 
 
 @contextmanager
-def embedded(directory: Path) -> Iterator[tuple[Stores, Callable[..., None]]]:
-    """Each store in a file of its own, so that no transaction can span two."""
-    names = ("report", "rerun", "number")
-    databases = [Database(directory / f"{name}.db", f"{name} store") for name in names]
-    reports, reruns, numbers = databases
-    try:
+def stores_at(settings: StoreSettings) -> Iterator[tuple[Stores, Callable[..., None]]]:
+    """What is configured; of the embedded ones each is in a file of its own in the folder `path`.
+
+    So no transaction can span two.
+    """
+    with ExitStack() as stack:
+
+        def file(name: str) -> Database:
+            database = SqliteDatabase(Path(settings.path) / f"{name}.db", f"{name} store")
+            stack.callback(database.close)
+            return database
+
+        reports = file("report") if settings.mysql is None else MysqlDatabase(settings.mysql)
+        stack.callback(reports.close)
         prepare(reports)
         stores = Stores(
             RelationalReportStore(reports),
-            EmbeddedRerunStore(reruns),
-            EmbeddedNumberCache(numbers),
+            EmbeddedRerunStore(file("rerun")),
+            EmbeddedNumberCache(file("number")),
         )
         yield stores, Lims(reports)
-    finally:
-        for database in databases:
-            database.close()
+
+
+@contextmanager
+def settings_of(servers: Servers, directory: Path, *on_servers: str) -> Iterator[StoreSettings]:
+    """Empty stores: `mysql` where it is named is on a server, the others in the directory."""
+    with ExitStack() as stack:
+        mysql = None
+        if "mysql" in on_servers:
+            mysql = stack.enter_context(servers.databases.empty())
+        yield StoreSettings(str(directory), mysql=mysql)
+
+
+def open_embedded(path: Path) -> OpenStores:
+    """All three stores in one file."""
+    return open_stores(StoreSettings(str(path)))

@@ -308,7 +308,11 @@ def test_the_schema_is_made_and_its_version_told(config):
     assert missing.exit_code == UNAVAILABLE
     assert rerund("db", "upgrade", "-c", config).exit_code == 0
     status = json.loads(rerund("db", "status", "--json", "-c", config).stdout)
-    assert status["found"] == status["expected"]
+    reports, *others = status["parts"]
+    assert reports["part"] == "reports"
+    assert reports["found"] == reports["expected"]
+    assert {part["place"] for part in status["parts"]} == {reports["place"]}
+    assert [part["expected"] for part in others] == [None, None]
     assert status["current"]
     assert rerund("db", "upgrade", "-c", config).exit_code == 0
 

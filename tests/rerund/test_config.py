@@ -4,11 +4,13 @@ import datetime as dt
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
-from rerund import config
+from rerund import config, config_stores
+from rerund.stores.settings import StoreSettings
 from rerund.transports.url import ListenUrl
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +53,7 @@ def test_the_smallest_configuration_is_enough(write):
     assert instrument.profile.name == "sysmex-xn"
     assert instrument.dialect == instrument.profile.dialect
     assert loaded.journal_path == Path("/var/lib/rerund/journal.db")
-    assert loaded.store_path == Path("/var/lib/rerund/store.db")
+    assert loaded.stores == StoreSettings("/var/lib/rerund/store.db")
 
 
 def test_every_problem_is_found_at_once(write):
@@ -202,6 +204,20 @@ def test_the_reference_is_valid_and_states_the_defaults():
     )
 
 
+@pytest.mark.parametrize("server", ["mysql", "mongodb", "redis"])
+def test_the_reference_has_every_key_of_a_server_with_its_default(server):
+    """The files of passwords and certificates aside, which have none."""
+    text = REFERENCE.read_text()
+    (table,) = re.findall(rf"(?m)^# \[store\.{server}\].*\n((?:# .+\n)+)", text)
+    stated = tomllib.loads(re.sub(r"(?m)^# ", "", table))
+    model = config_stores.StoreSection.model_fields[server].annotation
+    (section,) = (kind for kind in get_args(model) if kind is not type(None))
+    optional = {name for name, field in section.model_fields.items() if field.default is None}
+    assert stated.keys() == section.model_fields.keys()
+    without = {key: value for key, value in stated.items() if key not in optional}
+    assert section.model_validate(without) == section()
+
+
 @pytest.mark.parametrize("section", ["daemon", "journal", "rerun", "store", "http", "instrument"])
 def test_the_reference_has_every_key(section):
     text = REFERENCE.read_text()
@@ -217,6 +233,6 @@ def test_the_reference_has_every_key(section):
     missing = [
         key
         for key in model.model_fields
-        if not re.search(rf"(?m)^(# )?\[?(instrument\.)?{key}\b", body)
+        if not re.search(rf"(?m)^(# )?\[?(instrument\.|store\.)?{key}\b", body)
     ]
     assert not missing

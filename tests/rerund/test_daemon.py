@@ -19,8 +19,8 @@ from protocols.astm import frame
 from protocols.astm.control import ACK, ENQ
 from rerund.cli.exits import CONFIG, UNAVAILABLE
 from rerund.demo import messages
-from rerund.stores.embedded import open_embedded
 from tests.rerund.site import Site
+from tests.rerund.stores_at import open_embedded
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 EARLIER = NOW - timedelta(minutes=8)
@@ -229,5 +229,5 @@ async def test_a_store_that_can_not_be_read_is_told_and_stops_no_link(tmp_path):
         told = await site.daemon.logs("store_unusable")
         sent = await site.sends(messages.original("S001", EARLIER))
 
-    assert told["path"].endswith("store.db")
+    assert told["reports"].endswith("store.db")
     assert sent.accepted

@@ -34,7 +34,9 @@ class Daemon:
         )
 
     def refresh(self):
-        return self._refresh.refresh(self.labs.get, self.site.stores.reports.change_token())
+        return self._refresh.refresh(
+            self.labs.get, self.site.stores.reports.change_token(1, self._refresh.closed_within)
+        )
 
     def tests(self, sample="S1"):
         """(number, instrument, test codes, whether closed) of every row."""

@@ -1,6 +1,7 @@
 """A private MariaDB: durable, in a temporary directory, with a database for each test."""
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,15 +58,18 @@ class MariaDb:
         return MysqlSettings(**{**known, **changed})  # type: ignore[arg-type]
 
     def execute(self, *statements: str) -> None:
-        """Run statements as root, outside of rerund."""
+        """Run statements as root, outside of rerund, in one transaction."""
         with self._root() as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+            connection.commit()
 
     def _root(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-        return pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        return pymysql.connect(unix_socket=str(self.socket), user="root")
 
     def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as sock:  # PyMySQL leaves one that fails open
+            sock.connect(str(self.socket))
         try:
             self._root().close()
         except pymysql.err.OperationalError:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
+from tests.servers.databases import Databases
 from tests.servers.mariadb import MariaDb, mariadb
 
 
@@ -13,11 +14,19 @@ class Servers:
     def __init__(self, stack: ExitStack):
         self._stack = stack
         self._running: dict[Callable[..., Any], Any] = {}
+        self._databases: Databases | None = None
 
     @property
     def mariadb(self) -> MariaDb:
         """A MariaDB with databases of its own for each test."""
         return self._started(mariadb)  # type: ignore[no-any-return]
+
+    @property
+    def databases(self) -> Databases:
+        """Those of `mariadb`."""
+        if self._databases is None:
+            self._databases = Databases(self.mariadb)
+        return self._databases
 
     def _started(self, server: Callable[[], AbstractContextManager[Any]]) -> Any:
         if server not in self._running:

@@ -6,8 +6,8 @@ import pytest
 
 from rerund.lab.load import LabFileError, load_files
 from rerund.rerun.records import Mapping, Range
-from rerund.stores.embedded import open_embedded
 from rerund.stores.lab_tables import Changes
+from tests.rerund.stores_at import open_embedded
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "lab.example.toml"
 

@@ -3,9 +3,9 @@
 import pytest
 
 from rerund.lab.orders import UnknownFormat, add_order
-from rerund.stores.embedded import open_embedded
 from rerund.stores.lab_tables import Order
 from tests.rerund.conftest import LAB_DATA
+from tests.rerund.stores_at import open_embedded
 
 
 @pytest.fixture

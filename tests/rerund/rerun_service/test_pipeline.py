@@ -40,7 +40,7 @@ class Instrument:
         received_at = f"2026-05-20T{received or at}:00Z"
         self.site.clock.set(received_at)
         if refresh:
-            self.refresh.refresh(self.labs.get, self.site.stores.reports.change_token())
+            self.refresh.refresh(self.labs.get, self.site.stores.reports.change_token(1, 3600.0))
         day = "20260520" + at.replace(":", "") + "00"
         records = [
             f"H|\\^&|||Analyzer|||||||P|1|{day}",

@@ -7,37 +7,43 @@ from pathlib import Path
 import pytest
 
 from rerund.rerun.service_stores import Stores
-from rerund.stores.database import Database
-from rerund.stores.embedded import open_embedded
 from rerund.stores.ports import NumberCache, ReportStore, RerunStore
-from tests.rerund.stores_at import Lims, embedded
+from rerund.stores.settings import StoreSettings
+from rerund.stores.sqlite_database import SqliteDatabase
+from tests.rerund.stores_at import Lims, open_embedded, settings_of, stores_at
 
 Opened = tuple[Stores, Callable[..., None]]
 
 
 @contextmanager
-def in_one_file(directory: Path) -> Iterator[Opened]:
-    path = directory / "store.db"
-    database = Database(path, "lims")
+def in_one_file(settings: StoreSettings) -> Iterator[Opened]:
+    path = Path(settings.path) / "store.db"
+    database = SqliteDatabase(path, "lims")
     with open_embedded(path) as opened:
         yield opened.stores, Lims(database)
     database.close()
 
 
-FACTORIES: dict[str, Callable[[Path], AbstractContextManager[Opened]]] = {
-    "embedded in three files": embedded,
-    "embedded in one file": in_one_file,
+Opener = Callable[[StoreSettings], AbstractContextManager[Opened]]
+
+FACTORIES: dict[str, tuple[Opener, tuple[str, ...]]] = {
+    "embedded in three files": (stores_at, ()),
+    "embedded in one file": (in_one_file, ()),
+    "MariaDB + embedded + embedded": (stores_at, ("mysql",)),
 }
+"""How the stores are opened, and which of them are on servers."""
 
 
 @pytest.fixture(params=FACTORIES.values(), ids=list(FACTORIES))
-def factory(request) -> Callable[[Path], AbstractContextManager[Opened]]:
-    return request.param
+def factory(request, servers, tmp_path) -> Iterator[Callable[[], AbstractContextManager[Opened]]]:
+    opener, on_servers = request.param
+    with settings_of(servers, tmp_path, *on_servers) as settings:
+        yield lambda: opener(settings)
 
 
 @pytest.fixture
-def opened(factory, tmp_path) -> Iterator[Opened]:
-    with factory(tmp_path) as opened:
+def opened(factory) -> Iterator[Opened]:
+    with factory() as opened:
         yield opened
 
 
@@ -62,14 +68,14 @@ def numbers(opened) -> NumberCache:
 
 
 @pytest.fixture
-def beside(factory, opened, tmp_path) -> Iterator[Stores]:
+def beside(factory, opened) -> Iterator[Stores]:
     """The same stores as another process has them open."""
-    with factory(tmp_path) as (stores, _):
+    with factory() as (stores, _):
         yield stores
 
 
 @pytest.fixture
-def database(tmp_path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.db", "store", busy_timeout=0.05)
+def database(tmp_path) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "store.db", "store", busy_timeout=0.05)
     yield database
     database.close()

@@ -4,8 +4,12 @@ import time
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
+from rerund.rerun.instants import iso
 from rerund.rerun.records import Transaction
+from rerund.stores.rows import as_row
+from rerund.stores.schema import lab_report_relation
 from tests.rerund.conftest import CBC, LAB_DATA
 from tests.rerund.stores.made import (
     AT,
@@ -257,15 +261,40 @@ def test_the_version_of_the_lab_differs_after_each_change(reports, lims):
     assert reports.lab_data_version(1) == versions[-1]
 
 
-def test_the_token_differs_after_any_commit_and_only_then(reports, beside, lims):
+def looked_at(store):
+    return store.change_token(1, 365 * 86400.0)
+
+
+def test_the_token_differs_after_all_that_is_to_be_looked_at(reports, beside, lims):
+    now = iso(reports.now())
     lims(report=report())
-    tokens = [reports.change_token()]
-    assert reports.change_token() == tokens[0]
-    for commit in (reports.commit, beside.reports.commit):
-        commit(Transaction(activity=[activity()]))
-        tokens.append(reports.change_token())
+    tokens = [looked_at(reports)]
+    assert looked_at(reports) == tokens[0]
+    for store, transaction in (
+        (reports, Transaction(waiting=[waiting(updated_at=now)])),
+        (beside.reports, Transaction(waiting=[waiting(version=2, updated_at=now)])),
+        (reports, Transaction(waiting=[waiting(version=2, device_id="42", updated_at=now)])),
+        (reports, Transaction(waiting=[waiting(status="resulted", version=2, updated_at=now)])),
+        (beside.reports, Transaction(waiting=[waiting(2, status="cancelled", updated_at=now)])),
+        (reports, Transaction(events=[event()])),
+        (beside.reports, Transaction(events=[event(2)])),
+    ):
+        store.commit(transaction)
+        tokens.append(looked_at(reports))
+    beside.reports.mark_applied(1, [event().event_id])
+    tokens.append(looked_at(reports))
     lims(report=report(2))
-    tokens.append(reports.change_token())
+    tokens.append(looked_at(reports))
+    reports.mark_checked(1, [1])
+    tokens.append(looked_at(reports))
     assert len(set(tokens)) == len(tokens)
     reports.reports(1, [1, 2])
-    assert reports.change_token() == tokens[-1]
+    assert looked_at(reports) == tokens[-1]
+
+
+def test_a_transaction_that_commits_late_changes_the_token_then(reports, lims):
+    before = looked_at(reports)
+    with lims.database.write() as connection:
+        connection.execute(insert(lab_report_relation), as_row(report()))
+        assert looked_at(reports) == before
+    assert looked_at(reports) != before

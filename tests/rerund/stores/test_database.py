@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from rerund.stores.database import Database
 from rerund.stores.failures import DuplicateKey, translated
 from rerund.stores.ports import StoreRejected, StoreUnavailable
 from rerund.stores.rows import as_row
 from rerund.stores.schema import lab_report_relation
+from rerund.stores.sqlite_database import SqliteDatabase
 from rerund.stores.versions import prepare
 from tests.rerund.stores.made import report
 
@@ -60,7 +60,7 @@ def test_a_second_writer_waits_and_then_gives_up(prepared, tmp_path):
 
 
 def test_a_writer_goes_on_when_the_other_one_has_ended(tmp_path):
-    database = Database(tmp_path / "store.db", "store")
+    database = SqliteDatabase(tmp_path / "store.db", "store")
     prepare(database)
     started = threading.Event()
 
@@ -80,18 +80,18 @@ def test_a_writer_goes_on_when_the_other_one_has_ended(tmp_path):
 
 
 def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path):
-    database = Database(tmp_path / "missing" / "store.db", "store")
+    database = SqliteDatabase(tmp_path / "missing" / "store.db", "store")
     for attempt in (database.read, database.write):
         with pytest.raises(StoreUnavailable, match="store is not available: SQLITE_CANTOPEN"):
             attempt().__enter__()
     with pytest.raises(StoreUnavailable):
-        database.change_token()
+        database.changes()
     database.close()
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path):
     (tmp_path / "store.db").write_bytes(b"no database" * 100)
-    database = Database(tmp_path / "store.db", "store")
+    database = SqliteDatabase(tmp_path / "store.db", "store")
     with pytest.raises(StoreUnavailable, match="SQLITE_NOTADB"), database.read():
         pass
     database.close()
@@ -120,9 +120,18 @@ def test_a_duplicate_key_is_told_apart(prepared):
 @pytest.mark.parametrize(
     ("raised", "said"),
     [
-        (DataError(None, None, Exception(1406, "Data too long: 'Doe'")), "refused the rows: 1406"),
-        (IntegrityError(None, None, Exception(1048, "null: 'Doe'")), "refused the rows: 1048"),
-        (OperationalError(None, None, Exception(2006, "gone: 'Doe'")), "not available: 2006"),
+        (
+            DataError(None, None, Exception(1406, "Data too long: 'Doe'")),
+            "refused the rows: 1406 data too long",
+        ),
+        (
+            IntegrityError(None, None, Exception(1048, "null: 'Doe'")),
+            "refused the rows: 1048 a column can not be null",
+        ),
+        (
+            OperationalError(None, None, Exception(2006, "gone: 'Doe'")),
+            "not available: 2006 server has gone away",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -156,9 +165,9 @@ def test_a_mistake_of_ours_is_not_hidden(prepared):
 
 
 def test_a_closed_database_opens_again(prepared):
-    token = prepared.change_token()
+    token = prepared.changes()
     prepared.close()
-    assert prepared.change_token() is not None
+    assert prepared.changes() is not None
     assert token is not None
     with prepared.read() as connection:
         assert connection.execute(lab_report_relation.select()).all() == []
@@ -167,12 +176,13 @@ def test_a_closed_database_opens_again(prepared):
 OPEN_AND_ADD = """
 import sys
 from pathlib import Path
-from rerund.stores.embedded import open_embedded
 from rerund.stores.lab_tables import Order
+from rerund.stores.opening import open_stores
+from rerund.stores.settings import StoreSettings
 path, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
-with open_embedded(path) as opened:
+with open_stores(StoreSettings(str(path))) as opened:
     for number in range(20):
         opened.lab.register(1, Order(sample_id=f"{name}-{number}", report_format_id=1))
 """
@@ -203,7 +213,7 @@ def test_processes_that_make_one_file_at_once_write_side_by_side(tmp_path):
 
 
 def test_a_new_file_is_readable_for_its_owner_alone(tmp_path):
-    database = Database(tmp_path / "private.db", "store")
+    database = SqliteDatabase(tmp_path / "private.db", "store")
     with database.write() as connection:
         connection.exec_driver_sql("CREATE TABLE patient (name TEXT)")
 

@@ -6,10 +6,10 @@ from structlog.testing import capture_logs
 
 from rerund.rerun.instants import seconds
 from rerund.rerun.records import LabData, ParameterMeta
-from rerund.stores.embedded import open_embedded
 from rerund.stores.lab_tables import Changes, LabTables, Order, OrderClash
 from tests.rerund.conftest import LAB_DATA
 from tests.rerund.stores.made import AT
+from tests.rerund.stores_at import open_embedded
 
 ORDER = Order(
     sample_id="S1",

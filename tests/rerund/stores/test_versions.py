@@ -11,12 +11,12 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from rerund.stores import migrate
-from rerund.stores.database import Database
-from rerund.stores.embedded import open_embedded
 from rerund.stores.ports import StoreUnavailable
 from rerund.stores.rows import upsert
 from rerund.stores.schema import SCHEMA_VERSION, metadata, report_values
+from rerund.stores.sqlite_database import SqliteDatabase
 from rerund.stores.versions import StoreVersionError, prepare
+from tests.rerund.stores_at import open_embedded
 
 
 def schema(database):
@@ -27,7 +27,7 @@ def schema(database):
 
 @pytest.fixture
 def migrated(tmp_path):
-    database = Database(tmp_path / "migrated.db", "store")
+    database = SqliteDatabase(tmp_path / "migrated.db", "store")
     migrate.upgrade(database)
     yield database
     database.close()
@@ -97,7 +97,7 @@ def test_an_upgrade_that_fails_leaves_nothing(database):
 
 
 def test_a_start_does_not_import_alembic():
-    code = "import sys, rerund.stores.embedded; print('alembic' in sys.modules)"
+    code = "import sys, rerund.stores.opening; print('alembic' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout == "False\n"
 
@@ -121,7 +121,7 @@ def test_an_upsert_is_said_in_the_words_of_a_server():
 
 
 def test_tables_of_an_earlier_version_are_brought_up_and_keep_their_rows(tmp_path, migrated):
-    old = Database(tmp_path / "old.db", "store")
+    old = SqliteDatabase(tmp_path / "old.db", "store")
     migrate.upgrade(old, "0001")
     with old.write() as connection:
         connection.exec_driver_sql(

@@ -3,8 +3,8 @@
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
 
+from rerund.stores.migrations.steps import create_index, create_table
 from rerund.stores.types import Instant, LongText, RowId, RunTime, now, now_on_change
 
 revision = "0001"
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def _activity_log() -> None:
-    op.create_table(
+    create_table(
         "activity_log",
         sa.Column("row_id", RowId, nullable=False),
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -52,11 +52,11 @@ def _activity_log() -> None:
         sa.PrimaryKeyConstraint("row_id"),
         **OPTIONS,
     )
-    op.create_index("ix_activity_report", "activity_log", ["lab_id", "lab_report_id"])
+    create_index("ix_activity_report", "activity_log", ["lab_id", "lab_report_id"])
 
 
 def _device() -> None:
-    op.create_table(
+    create_table(
         "device",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("device_id", sa.String(64), nullable=False),
@@ -70,7 +70,7 @@ def _device() -> None:
 
 
 def _device_format_mapping() -> None:
-    op.create_table(
+    create_table(
         "device_format_mapping",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("device_id", sa.String(64), nullable=False),
@@ -84,11 +84,11 @@ def _device_format_mapping() -> None:
         sa.PrimaryKeyConstraint("lab_id", "device_id", "test_code", "report_format_id", "index"),
         **OPTIONS,
     )
-    op.create_index("ix_mapping_updated", "device_format_mapping", ["lab_id", "updated_at"])
+    create_index("ix_mapping_updated", "device_format_mapping", ["lab_id", "updated_at"])
 
 
 def _device_payload() -> None:
-    op.create_table(
+    create_table(
         "device_payload",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("payload_id", sa.String(64), nullable=False),
@@ -99,7 +99,7 @@ def _device_payload() -> None:
 
 
 def _device_results() -> None:
-    op.create_table(
+    create_table(
         "device_results",
         sa.Column("row_id", RowId, nullable=False),
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -128,11 +128,11 @@ def _device_results() -> None:
         sa.UniqueConstraint("lab_id", "result_id", "lab_report_id", "index", name="uq_result"),
         **OPTIONS,
     )
-    op.create_index("ix_result_device", "device_results", ["lab_id", "device_id", "received_at"])
-    op.create_index("ix_result_identity", "device_results", ["lab_id", "identity"])
-    op.create_index("ix_result_report", "device_results", ["lab_id", "lab_report_id"])
-    op.create_index("ix_result_sample", "device_results", ["lab_id", "sample_id", "received_at"])
-    op.create_index(
+    create_index("ix_result_device", "device_results", ["lab_id", "device_id", "received_at"])
+    create_index("ix_result_identity", "device_results", ["lab_id", "identity"])
+    create_index("ix_result_report", "device_results", ["lab_id", "lab_report_id"])
+    create_index("ix_result_sample", "device_results", ["lab_id", "sample_id", "received_at"])
+    create_index(
         "ix_result_unmatched",
         "device_results",
         ["lab_id", "outcome", "sample_id"],
@@ -141,7 +141,7 @@ def _device_results() -> None:
 
 
 def _lab_report_relation() -> None:
-    op.create_table(
+    create_table(
         "lab_report_relation",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("lab_report_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -163,8 +163,8 @@ def _lab_report_relation() -> None:
         sa.PrimaryKeyConstraint("lab_id", "lab_report_id"),
         **OPTIONS,
     )
-    op.create_index("ix_report_sample", "lab_report_relation", ["lab_id", "sample_id"])
-    op.create_index(
+    create_index("ix_report_sample", "lab_report_relation", ["lab_id", "sample_id"])
+    create_index(
         "ix_report_unchecked",
         "lab_report_relation",
         ["lab_id", "results_checked", "registered_at"],
@@ -173,7 +173,7 @@ def _lab_report_relation() -> None:
 
 
 def _report_format() -> None:
-    op.create_table(
+    create_table(
         "report_format",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("report_format_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -185,7 +185,7 @@ def _report_format() -> None:
 
 
 def _report_format_parameter() -> None:
-    op.create_table(
+    create_table(
         "report_format_parameter",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("report_format_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -199,11 +199,11 @@ def _report_format_parameter() -> None:
         sa.PrimaryKeyConstraint("lab_id", "report_format_id", "index"),
         **OPTIONS,
     )
-    op.create_index("ix_parameter_updated", "report_format_parameter", ["lab_id", "updated_at"])
+    create_index("ix_parameter_updated", "report_format_parameter", ["lab_id", "updated_at"])
 
 
 def _report_values() -> None:
-    op.create_table(
+    create_table(
         "report_values",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("lab_report_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -231,7 +231,7 @@ def _report_values() -> None:
 
 
 def _rerun_event() -> None:
-    op.create_table(
+    create_table(
         "rerun_event",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("lab_report_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -252,7 +252,7 @@ def _rerun_event() -> None:
         sa.UniqueConstraint("lab_id", "event_id", name="uq_event"),
         **OPTIONS,
     )
-    op.create_index(
+    create_index(
         "ix_event_unapplied",
         "rerun_event",
         ["lab_id", "applied_at", "lab_report_id"],
@@ -261,7 +261,7 @@ def _rerun_event() -> None:
 
 
 def _waiting_list() -> None:
-    op.create_table(
+    create_table(
         "waiting_list",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("lab_report_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -281,7 +281,7 @@ def _waiting_list() -> None:
         sa.PrimaryKeyConstraint("lab_id", "lab_report_id", "device_id", "rerun_number"),
         **OPTIONS,
     )
-    op.create_index(
+    create_index(
         "ix_waiting_status",
         "waiting_list",
         ["lab_id", "status", "updated_at"],

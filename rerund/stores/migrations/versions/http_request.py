@@ -3,8 +3,8 @@
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
 
+from rerund.stores.migrations.steps import create_table
 from rerund.stores.types import Instant, LongText, now
 
 revision = "0002"
@@ -23,7 +23,7 @@ OPTIONS: dict[str, Any] = {
 
 def upgrade() -> None:
     """Make the table, its index within the one statement."""
-    op.create_table(
+    create_table(
         "http_request",
         sa.Column("lab_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("request_key", sa.String(64), nullable=False),
