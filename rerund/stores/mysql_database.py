@@ -104,6 +104,8 @@ def _connect_arguments(settings: MysqlSettings, name: str) -> dict[str, Any]:
         "connect_timeout": settings.connect_timeout,
         "read_timeout": settings.timeout,
         "write_timeout": settings.timeout,
+        # Else PyMySQL would encrypt where the server can, and believe any certificate.
+        "ssl_disabled": settings.tls is None,
     }
     if settings.socket is not None:
         arguments["unix_socket"] = settings.socket

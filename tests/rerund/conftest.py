@@ -372,8 +372,9 @@ def opened(settings: StoreSettings, rules: Rules, *, empty: bool = True) -> Iter
         yield site
 
 
+ON_SERVERS = ("mysql",)
 EVERYWHERE = pytest.mark.parametrize(
-    "where", [(), ("mysql",)], ids=["embedded", "servers"], indirect=True
+    "where", [(), ON_SERVERS], ids=["embedded", "servers"], indirect=True
 )
 """Marks what is to be shown on embedded stores and on servers."""
 
@@ -393,11 +394,12 @@ def rules() -> Rules:
 def new_site(
     tmp_path: Path, rules: Rules, servers: Servers, where: tuple[str, ...]
 ) -> Iterator[Callable[[], Site]]:
-    """Labs as many as a test needs, each with stores of its own."""
+    """Labs as many as a test needs, one after the other, each with empty stores."""
     with ExitStack() as stack:
         numbers = count()
 
         def make() -> Site:
+            stack.close()  # so that the next one may use the same databases
             directory = tmp_path / str(next(numbers))
             directory.mkdir()
             settings = stack.enter_context(settings_of(servers, directory, *where))

@@ -11,6 +11,9 @@ from rerund.rerun.requests import RerunRequest
 from rerund.rerun.service import RerunService
 from rerund.rerun.states import Event, decide
 from rerund.stores.ports import StoreUnavailable
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
 
 WORKERS, STEPS = 4, 12
 EXPECTED = {"rerun_open", "changed", "nothing_to_review", "nothing_to_cancel"}

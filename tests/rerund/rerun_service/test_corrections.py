@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
+
 
 @pytest.fixture
 def measured(site):

@@ -14,6 +14,7 @@ from rerund.rerun.requests import RerunRequest
 from rerund.rerun.rules import Rules
 from rerund.rerun.service_stores import Stores
 from rerund.stores.ports import StaleReport, StoreUnavailable
+from rerund.stores.settings import StoreSettings
 from tests.rerund.conftest import Site, opened, ruled
 
 WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
@@ -130,7 +131,7 @@ def day(tmp_path) -> tuple[list[Before], list[Any]]:
     days, states = [], []
     folder = tmp_path / "whole"
     folder.mkdir()
-    with opened(folder, Rules()) as site:
+    with opened(StoreSettings(str(folder)), Rules()) as site:
         site.lab(RULED)
         site.report(1)
         site.report(2, sample="S2")
@@ -154,7 +155,7 @@ def test_a_crash_at_any_point_leaves_no_trace(day, tmp_path, error):
         for point in range(1, before.points + 1):
             folder = tmp_path / f"{number}-{point}"
             shutil.copytree(before.folder, folder)
-            with opened(folder, Rules(), empty=False) as site:
+            with opened(StoreSettings(str(folder)), Rules(), empty=False) as site:
                 reached = crash(site, number, before, Points(point, error))
                 assert site.everything() == states[min(number + 1, len(states) - 1)], reached
             shutil.rmtree(folder)

@@ -6,7 +6,9 @@ import pytest
 
 from rerund.rerun.refusals import Refusal
 from rerund.rerun.states import Event, decide
-from tests.rerund.conftest import ruled
+from tests.rerund.conftest import EVERYWHERE, ruled
+
+pytestmark = EVERYWHERE
 
 STEPS = 30
 PLACES = {"WBC": 1, "RBC": 2, "HGB": 3, "PLT": 4}

@@ -10,6 +10,9 @@ from rerund.rerun.history import MemoryHistory
 from rerund.rerun.model import Windows
 from rerund.rerun.service_stores import LabCache
 from rerund.waiting_list import WaitingList, WaitingListRefresh
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
 
 JOURNAL = "5f0c0c1e-7a51-4a0e-8d3c-0f6f1d2b3a49"
 

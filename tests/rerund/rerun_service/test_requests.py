@@ -4,6 +4,9 @@ import pytest
 
 from rerund.rerun.refusals import Conflict, Impossible, NotFound
 from rerund.rerun.requests import RerunRequest
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
 
 
 @pytest.fixture

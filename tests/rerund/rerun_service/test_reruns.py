@@ -3,6 +3,9 @@
 import pytest
 
 from rerund.rerun.rules import Rules
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
 
 
 @pytest.fixture
