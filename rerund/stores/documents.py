@@ -24,6 +24,7 @@ from sqlalchemy import (
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.stores.database import Database
 from rerund.stores.failures import DuplicateKey
+from rerund.stores.order import rerun_order, takes_the_active_key, value_order
 from rerund.stores.ports import StoreRejected
 from rerund.stores.types import Json
 
@@ -119,15 +120,9 @@ class _Collection(Generic[D]):
         return connection.execute(old).rowcount
 
 
-_RERUNS: _Collection[SampleRerun] = _Collection(
-    sample_rerun,
-    ("run_key", "active_of"),
-    lambda rerun: (rerun.lab_report_id, rerun.rerun_number),
-)
+_RERUNS: _Collection[SampleRerun] = _Collection(sample_rerun, ("run_key", "active_of"), rerun_order)
 _VALUES: _Collection[SampleRerunValues] = _Collection(
-    sample_rerun_values,
-    ("index", "replicate"),
-    lambda value: (value.lab_report_id, value.order, value.rerun_number, value.replicate),
+    sample_rerun_values, ("index", "replicate"), value_order
 )
 
 
@@ -155,8 +150,7 @@ class EmbeddedRerunStore:
 
     def apply(self, reruns: Sequence[SampleRerun], values: Sequence[SampleRerunValues]) -> None:
         """Write each document unless the stored one has the same or a higher version."""
-        # Those that give the unique key of the active one free come before the one that takes it.
-        ordered = sorted(reruns, key=lambda rerun: rerun.active_of != rerun.id)
+        ordered = sorted(reruns, key=takes_the_active_key)
         try:
             with self._database.write() as connection:
                 _RERUNS.apply(connection, ordered)

@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.servers.databases import Databases
 from tests.servers.mariadb import MariaDb, mariadb
+from tests.servers.redis_server import RedisServer, redis_server
+from tests.servers.secantus import Secantus, secantus
 
 
 class Servers:
@@ -27,6 +29,16 @@ class Servers:
         if self._databases is None:
             self._databases = Databases(self.mariadb)
         return self._databases
+
+    @property
+    def secantus(self) -> Secantus:
+        """A MongoDB-wire server with databases of its own for each test."""
+        return self._started(secantus)  # type: ignore[no-any-return]
+
+    @property
+    def redis(self) -> RedisServer:
+        """A Redis; what is in it is everybody's."""
+        return self._started(redis_server)  # type: ignore[no-any-return]
 
     def _started(self, server: Callable[[], AbstractContextManager[Any]]) -> Any:
         if server not in self._running:
