@@ -1,5 +1,7 @@
 """Contract of `NumberCache`: numbers that others may see, and notices."""
 
+from tests.rerund.stores.heard import Heard
+
 
 def test_a_published_number_is_known_until_it_is_removed(numbers, beside):
     numbers.publish(1, {1: 2, 2: 5})
@@ -21,12 +23,16 @@ def test_nothing_to_publish_is_nothing(numbers):
 
 
 def test_a_notice_reaches_the_subscribers_of_the_lab_until_they_leave(numbers):
-    heard = []
-    leave = numbers.subscribe(1, lambda: heard.append("first"))
-    numbers.subscribe(1, lambda: heard.append("second"))
-    numbers.subscribe(2, lambda: heard.append("another lab"))
+    first, second, another = Heard(), Heard(), Heard()
+    leave = numbers.subscribe(1, first)
+    numbers.subscribe(1, second)
+    numbers.subscribe(2, another)
     numbers.notify(1)
-    assert heard == ["first", "second"]
+    first.wait_for(1)
+    second.wait_for(1)
     leave()
     numbers.notify(1)
-    assert heard == ["first", "second", "second"]
+    numbers.notify(2)
+    second.wait_for(2)
+    another.wait_for(1)
+    assert [heard.times for heard in (first, second, another)] == [1, 2, 1]
