@@ -37,6 +37,22 @@ _REFUSED = DUPLICATE_KEY | {
 }
 """Codes that say something about a document; with all others it may be taken later."""
 
+_WORDS = {
+    11: "unknown user",
+    13: "not authorized",
+    18: "authentication failed",
+    64: "not confirmed by a majority in time",
+    85: "an index of this name is another one",
+    86: "an index of this name is another one",
+    112: "write conflict",
+    121: "refused by the validator of the collection",
+    10107: "not the primary",
+    10334: "too large",
+    11000: "duplicate key",
+    17280: "key too long",
+}
+"""What codes mean that a person may have to act on."""
+
 
 class Duplicates(Exception):  # noqa: N818 - says what is the case
     """Some writes of a batch met a unique key; `positions` are those, the others are done."""
@@ -131,4 +147,5 @@ def _bulk(details: Mapping[str, Any]) -> Exception:
 
 def _of_code(code: int | None) -> StoreRejected | StoreUnavailable:
     kind = StoreRejected if code in _REFUSED else StoreUnavailable
-    return kind(STORE, f"error {code}")
+    words = _WORDS.get(code) if code is not None else None
+    return kind(STORE, f"error {code}" + (f" {words}" if words else ""))

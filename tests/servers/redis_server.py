@@ -75,6 +75,32 @@ def _program() -> str:
     return found
 
 
+class RedisClusterNode(RedisServer):
+    """A cluster of one node, which has all slots."""
+
+    def __init__(self, directory: Path):
+        bus = ("--cluster-port", str(free_port()))
+        super().__init__(directory, None, "--cluster-enabled", "yes", *bus)
+
+    def _answers(self) -> bool:
+        if not super()._answers():
+            return False
+        with self.client() as client:
+            said: Any = client.execute_command("CLUSTER INFO")
+            if said["cluster_slots_assigned"] == "0":
+                client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            return said["cluster_state"] == "ok"
+
+
+@contextmanager
+def redis_cluster() -> Iterator[RedisClusterNode]:
+    """A new cluster, gone with all it holds at the end. Raises ServerFailed."""
+    with TemporaryDirectory(prefix="rerund-redis-") as directory:
+        node = RedisClusterNode(Path(directory))
+        with node.process:
+            yield node
+
+
 @contextmanager
 def redis_server(certificates: Certificates | None = None, *more: str) -> Iterator[RedisServer]:
     """A new server, gone with all it holds at the end; `more` are settings. Raises ServerFailed."""
