@@ -62,5 +62,12 @@ def _print(found: "list[PartStatus]", as_json: bool) -> None:
         print_json({"current": current, "parts": rows})
         return
     for part in found:
-        version = f"version {part.found or 'none'}, expected {part.expected}"
-        typer.echo(f"{part.part}: {part.place}: {version if part.expected else 'no version'}")
+        typer.echo(f"{part.part}: {part.place}: {_version(part)}")
+
+
+def _version(part: "PartStatus") -> str:
+    if part.missing:
+        return f"without index {', '.join(part.missing)}"
+    if part.expected is None:
+        return "has no version"
+    return f"version {part.found or 'none'}, expected {part.expected}"

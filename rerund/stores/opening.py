@@ -1,4 +1,7 @@
-"""Opens the three stores that are configured: on servers, or embedded in one file."""
+"""Opens the three stores that are configured: on servers, or embedded in one file.
+
+A client library is imported only where its server is configured: each is an extra.
+"""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,10 +44,23 @@ class OpenStores:
         return database
 
     def _reruns(self) -> RerunStore:
-        return EmbeddedRerunStore(self._embedded())
+        if self._settings.mongodb is None:
+            return EmbeddedRerunStore(self._embedded())
+        from rerund.stores.mongodb import MongodbRerunStore
+
+        store = MongodbRerunStore(self._settings.mongodb)
+        self._stack.callback(store.close)
+        store.check()
+        return store
 
     def _numbers(self) -> NumberCache:
-        return EmbeddedNumberCache(self._embedded())
+        if self._settings.redis is None:
+            return EmbeddedNumberCache(self._embedded())
+        from rerund.stores.redis_cache import RedisNumberCache
+
+        cache = RedisNumberCache(self._settings.redis)
+        self._stack.callback(cache.close)
+        return cache
 
     def _embedded(self) -> Database:
         """Open the file of all that are embedded, when the first of them wants it."""
@@ -72,7 +88,7 @@ class OpenStores:
 def open_stores(settings: StoreSettings) -> OpenStores:
     """Open the stores; those that are embedded are made when their file is not there.
 
-    Raises StoreVersionError for tables of another version and for a server's database without
-    tables, StoreUnavailable for a report store that can not be reached.
+    Raises StoreVersionError for tables of another version and for a server without tables or
+    indexes, StoreUnavailable for a server that can not be reached; for the number cache neither.
     """
     return OpenStores(settings)

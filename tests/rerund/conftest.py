@@ -372,7 +372,7 @@ def opened(settings: StoreSettings, rules: Rules, *, empty: bool = True) -> Iter
         yield site
 
 
-ON_SERVERS = ("mysql",)
+ON_SERVERS = ("mysql", "mongodb", "redis")
 EVERYWHERE = pytest.mark.parametrize(
     "where", [(), ON_SERVERS], ids=["embedded", "servers"], indirect=True
 )

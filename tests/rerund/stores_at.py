@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from rerund.rerun.records import LabData, ReportRow
 from rerund.rerun.service_stores import Stores
 from rerund.stores.database import Database
 from rerund.stores.documents import EmbeddedRerunStore
 from rerund.stores.lab_tables import LabTables
+from rerund.stores.mongodb import MongodbRerunStore
 from rerund.stores.mysql_database import MysqlDatabase
 from rerund.stores.numbers import EmbeddedNumberCache
 from rerund.stores.opening import OpenStores, open_stores
+from rerund.stores.redis_cache import RedisNumberCache
 from rerund.stores.relational import RelationalReportStore
 from rerund.stores.rows import as_row, upsert
 from rerund.stores.schema import lab_report_relation
@@ -49,25 +52,27 @@ def stores_at(settings: StoreSettings) -> Iterator[tuple[Stores, Callable[..., N
             stack.callback(database.close)
             return database
 
-        reports = file("report") if settings.mysql is None else MysqlDatabase(settings.mysql)
-        stack.callback(reports.close)
+        def kept(store: Any) -> Any:
+            stack.callback(store.close)
+            return store
+
+        mysql, mongodb, redis = settings.mysql, settings.mongodb, settings.redis
+        reports = kept(MysqlDatabase(mysql)) if mysql else file("report")
         prepare(reports)
         stores = Stores(
             RelationalReportStore(reports),
-            EmbeddedRerunStore(file("rerun")),
-            EmbeddedNumberCache(file("number")),
+            kept(MongodbRerunStore(mongodb)) if mongodb else EmbeddedRerunStore(file("rerun")),
+            kept(RedisNumberCache(redis)) if redis else EmbeddedNumberCache(file("number")),
         )
         yield stores, Lims(reports)
 
 
 @contextmanager
 def settings_of(servers: Servers, directory: Path, *on_servers: str) -> Iterator[StoreSettings]:
-    """Empty stores: `mysql` where it is named is on a server, the others in the directory."""
+    """Empty stores: those that are named on servers, the others in the directory."""
     with ExitStack() as stack:
-        mysql = None
-        if "mysql" in on_servers:
-            mysql = stack.enter_context(servers.databases.empty())
-        yield StoreSettings(str(directory), mysql=mysql)
+        empty = {name: stack.enter_context(servers.empty(name)) for name in on_servers}
+        yield StoreSettings(str(directory), **empty)
 
 
 def open_embedded(path: Path) -> OpenStores:

@@ -1,17 +1,24 @@
-"""Databases of a test server with rerund's tables, emptied and used again."""
+"""Databases of the test servers as `rerund db upgrade` leaves them, emptied and used again.
+
+Making tables and indexes takes a hundred times as long as emptying them.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+from rerund.stores.mongodb import MongodbRerunStore
+from rerund.stores.mongodb_indexes import RERUNS, VALUES
 from rerund.stores.mysql_database import MysqlDatabase
 from rerund.stores.schema import metadata
-from rerund.stores.settings import MysqlSettings
+from rerund.stores.settings import MongodbSettings, MysqlSettings, RedisSettings
 from rerund.stores.versions import make_tables
 from tests.servers.mariadb import MariaDb
+from tests.servers.redis_server import RedisServer
+from tests.servers.secantus import Secantus
 
 
-class Databases:
-    """The databases of one server: making tables takes a hundred times as long as emptying them."""
+class MariaDbDatabases:
+    """Those of a MariaDB."""
 
     def __init__(self, server: MariaDb):
         self._server = server
@@ -38,3 +45,43 @@ class Databases:
             make_tables(connection)
         database.close()
         return settings
+
+
+class SecantusDatabases:
+    """Those of a MongoDB-wire server."""
+
+    def __init__(self, server: Secantus):
+        self._server = server
+        self._free: list[MongodbSettings] = []
+
+    @contextmanager
+    def empty(self) -> Iterator[MongodbSettings]:
+        """A database with every index and no document, for the time of the block."""
+        settings = self._free.pop() if self._free else self._make()
+        try:
+            yield settings
+        finally:
+            with self._server.client() as client:
+                for name in (RERUNS, VALUES):
+                    client[settings.database][name].delete_many({})
+            self._free.append(settings)
+
+    def _make(self) -> MongodbSettings:
+        settings = self._server.settings()
+        with closing(MongodbRerunStore(settings)) as store:
+            store.create_indexes()
+        return settings
+
+
+class RedisDatabases:
+    """The one of a Redis."""
+
+    def __init__(self, server: RedisServer):
+        self._server = server
+
+    @contextmanager
+    def empty(self) -> Iterator[RedisSettings]:
+        """The server, with nothing in it."""
+        yield self._server.settings()
+        with self._server.client() as client:
+            client.flushall()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
-from tests.servers.databases import Databases
+from tests.servers.databases import MariaDbDatabases, RedisDatabases, SecantusDatabases
 from tests.servers.mariadb import MariaDb, mariadb
 from tests.servers.redis_server import RedisServer, redis_server
 from tests.servers.secantus import Secantus, secantus
@@ -16,19 +16,23 @@ class Servers:
     def __init__(self, stack: ExitStack):
         self._stack = stack
         self._running: dict[Callable[..., Any], Any] = {}
-        self._databases: Databases | None = None
+        self._databases: dict[str, Any] = {}
 
     @property
     def mariadb(self) -> MariaDb:
         """A MariaDB with databases of its own for each test."""
         return self._started(mariadb)  # type: ignore[no-any-return]
 
-    @property
-    def databases(self) -> Databases:
-        """Those of `mariadb`."""
-        if self._databases is None:
-            self._databases = Databases(self.mariadb)
-        return self._databases
+    def empty(self, name: str) -> AbstractContextManager[Any]:
+        """Settings of an empty `mysql`, `mongodb` or `redis` store, for the time of a block."""
+        if name not in self._databases:
+            kind, server = {
+                "mysql": (MariaDbDatabases, mariadb),
+                "mongodb": (SecantusDatabases, secantus),
+                "redis": (RedisDatabases, redis_server),
+            }[name]
+            self._databases[name] = kind(self._started(server))
+        return self._databases[name].empty()  # type: ignore[no-any-return]
 
     @property
     def secantus(self) -> Secantus:

@@ -29,7 +29,10 @@ Opener = Callable[[StoreSettings], AbstractContextManager[Opened]]
 FACTORIES: dict[str, tuple[Opener, tuple[str, ...]]] = {
     "embedded in three files": (stores_at, ()),
     "embedded in one file": (in_one_file, ()),
+    "MariaDB + MongoDB wire + Redis": (stores_at, ("mysql", "mongodb", "redis")),
     "MariaDB + embedded + embedded": (stores_at, ("mysql",)),
+    "embedded + MongoDB wire + embedded": (stores_at, ("mongodb",)),
+    "embedded + embedded + Redis": (stores_at, ("redis",)),
 }
 """How the stores are opened, and which of them are on servers."""
 
