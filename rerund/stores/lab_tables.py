@@ -216,14 +216,17 @@ def _register(
     changes, ids = Changes(), []
     for order in orders:
         row: Row = {"lab_id": lab_id, **as_row(order)}
-        if row["lab_report_id"] is None:
+        is_new = row["lab_report_id"] is None
+        if is_new:
             row["lab_report_id"] = _next_report(connection, lab_id)
         if order.registered_at is not None:
             row["registered_at"] = whole_instant(order.registered_at)
         given = {name: value for name, value in row.items() if value is not None}
         ids.append(row["lab_report_id"])
         key = and_(_r.lab_id == lab_id, _r.lab_report_id == row["lab_report_id"])
-        old = connection.execute(select(lab_report_relation).where(key)).mappings().one_or_none()
+        found = select(lab_report_relation).where(key)
+        # A number of our own that somebody takes meanwhile is a duplicate key: the next one then.
+        old = None if is_new else connection.execute(found).mappings().one_or_none()
         if old is None:
             connection.execute(insert(lab_report_relation), given)
             changes.added += 1

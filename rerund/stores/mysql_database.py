@@ -25,14 +25,14 @@ from rerund.stores.settings import MysqlSettings, Tls
 RECYCLE = 1800.0
 """Seconds after which a connection is replaced, before firewalls forget about it."""
 
-LOCK_WAIT = 10
-"""Seconds that a statement waits for a row that another one holds."""
+LOCK_WAIT = 10.0
+"""Seconds that a statement waits for a row that another one holds, within its time-out."""
 
 _SESSION = (
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
-    f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}",
 )
 _WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
@@ -50,13 +50,14 @@ class MysqlDatabase(Database):
         super().__init__(name, _engine(settings, name), reading=None, writing=_WRITING)
         # Lock names are those of the whole server and at most 64 characters long.
         self._lock = "rerund-" + sha256(settings.database.encode()).hexdigest()[:40]
+        self._lock_wait = _lock_wait(settings)
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         """Write, with no other `exclusive` block on this database meanwhile."""
         name = {"name": self._lock}
         with translated(self.name), self._writing.connect() as connection:
-            locked = connection.scalar(_LOCK, {**name, "seconds": LOCK_WAIT})
+            locked = connection.scalar(_LOCK, {**name, "seconds": self._lock_wait})
             connection.rollback()
             if locked != 1:
                 raise StoreUnavailable(self.name, "another process is writing")
@@ -76,7 +77,6 @@ def _engine(settings: MysqlSettings, name: str) -> Engine:
     url = URL.create(
         "mysql+pymysql",
         username=settings.user,
-        password=settings.password,
         host=settings.host,
         port=settings.port,
         database=settings.database,
@@ -93,14 +93,27 @@ def _engine(settings: MysqlSettings, name: str) -> Engine:
         pool_recycle=RECYCLE,
         connect_args=_connect_arguments(settings, name),
     )
-    event.listen(engine, "connect", _prepare)
+
+    def prepare(connection: Any, record: object) -> None:
+        del record
+        with connection.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {_lock_wait(settings)}")
+
+    event.listen(engine, "connect", prepare)
     return engine
+
+
+def _lock_wait(settings: MysqlSettings) -> int:
+    """Whole seconds, as servers count them; less than the time-out, to be told the reason."""
+    return max(1, int(min(LOCK_WAIT, settings.timeout - 1)))
 
 
 def _connect_arguments(settings: MysqlSettings, name: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
+        "password": settings.password.encode(),  # PyMySQL would take text for Latin-1
         "charset": "utf8mb4",
-        "collation": "utf8mb4_bin",
         "connect_timeout": settings.connect_timeout,
         "read_timeout": settings.timeout,
         "write_timeout": settings.timeout,
@@ -122,10 +135,3 @@ def _tls(tls: Tls, name: str) -> ssl.SSLContext:
     except OSError as error:  # an unusable certificate too
         raise StoreUnavailable(name, f"TLS: {error.strerror or type(error).__name__}") from None
     return context
-
-
-def _prepare(connection: Any, record: object) -> None:
-    del record
-    with connection.cursor() as cursor:
-        for statement in _SESSION:
-            cursor.execute(statement)

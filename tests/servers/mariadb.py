@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pymysql
 
 from rerund.stores.settings import MysqlSettings
+from tests.servers.certificates import Certificates
 from tests.servers.process import ServerFailed, ServerProcess, free_port
 
 DEFAULTS = (
@@ -32,7 +34,7 @@ _TABLES = (
 class MariaDb:
     """A running server. `root` may do everything; it listens on a port and a socket."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, certificates: Certificates | None = None):
         self.socket = directory / "mysqld.sock"
         self.port = free_port()
         self.data = directory / "data"
@@ -47,34 +49,49 @@ class MariaDb:
                 "--bind-address=127.0.0.1",
                 f"--pid-file={directory / 'mysqld.pid'}",
                 "--skip-name-resolve",
+                *_tls(certificates),
             ],
             directory / "mariadb.log",
             self._answers,
         )
 
-    def settings(self, database: str, **changed: object) -> MysqlSettings:
+    def settings(self, database: str = "rerund", **changed: object) -> MysqlSettings:
         """How to reach one of its databases as root, through the port."""
         known: dict[str, object] = {"port": self.port, "user": "root", "database": database}
         return MysqlSettings(**{**known, **changed})  # type: ignore[arg-type]
 
     def execute(self, *statements: str) -> None:
         """Run statements as root, outside of rerund, in one transaction."""
-        with self._root() as connection, connection.cursor() as cursor:
+        with self.root() as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             connection.commit()
 
-    def _root(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-        return pymysql.connect(unix_socket=str(self.socket), user="root")
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a question of root's is answered."""
+        with self.root() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def root(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        """A connection that may do everything, of nobody's settings."""
+        return pymysql.connect(unix_socket=str(self.socket), user="root", ssl_disabled=True)
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as sock:  # PyMySQL leaves one that fails open
             sock.connect(str(self.socket))
         try:
-            self._root().close()
+            self.root().close()
         except pymysql.err.OperationalError:
             return False
         return True
+
+
+def _tls(made: Certificates | None) -> list[str]:
+    if made is None:
+        return []
+    key = [f"--ssl-cert={made.server_cert}", f"--ssl-key={made.server_key}"]
+    return [f"--ssl-ca={made.ca}", *key]
 
 
 def _program(name: str) -> str:
@@ -107,10 +124,10 @@ def _install(data: Path) -> None:
 
 
 @contextmanager
-def mariadb() -> Iterator[MariaDb]:
+def mariadb(certificates: Certificates | None = None) -> Iterator[MariaDb]:
     """A new server, gone with all it holds at the end. Raises ServerFailed."""
     with TemporaryDirectory(prefix="rerund-mariadb-") as directory:
-        server = MariaDb(Path(directory))
+        server = MariaDb(Path(directory), certificates)
         _install(server.data)
         with server.process:
             yield server
