@@ -3,18 +3,34 @@
 Making tables and indexes takes a hundred times as long as emptying them.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+
+import msgspec
 
 from rerund.stores.mongodb import MongodbRerunStore
 from rerund.stores.mongodb_indexes import RERUNS, VALUES
 from rerund.stores.mysql_database import MysqlDatabase
 from rerund.stores.schema import metadata
-from rerund.stores.settings import MongodbSettings, MysqlSettings, RedisSettings
+from rerund.stores.settings import MongodbSettings, MysqlSettings, RedisSettings, StoreSettings
 from rerund.stores.versions import make_tables
 from tests.servers.mariadb import MariaDb
 from tests.servers.redis_server import RedisServer
 from tests.servers.secantus import Secantus
+
+
+def config_of(settings: StoreSettings) -> str:
+    """The tables of a configuration that say these settings, defaults and paths left out."""
+    text = ""
+    for name in ("mysql", "mongodb", "redis"):
+        server = getattr(settings, name)
+        if server is not None:
+            plain = msgspec.to_builtins(server)
+            defaults = msgspec.to_builtins(type(server)())
+            keys = [key for key in plain if plain[key] != defaults[key]]
+            text += f"[store.{name}]\n" + "".join(f"{k} = {json.dumps(plain[k])}\n" for k in keys)
+    return text
 
 
 class MariaDbDatabases:

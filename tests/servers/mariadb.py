@@ -43,7 +43,7 @@ class MariaDb:
             [
                 _program("mariadbd"),
                 *DEFAULTS,
-                f"--datadir={self.data}",
+                *_own_files(self.data),
                 f"--socket={self.socket}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
@@ -94,6 +94,11 @@ def _tls(made: Certificates | None) -> list[str]:
     return [f"--ssl-ca={made.ca}", *key]
 
 
+def _own_files(data: Path) -> list[str]:
+    # Of a folder for temporary tables a server takes every one for its own and removes it.
+    return [f"--datadir={data}", f"--tmpdir={data.parent}"]
+
+
 def _program(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path=_WHERE)
     if found is None:
@@ -113,7 +118,7 @@ def _install(data: Path) -> None:
     sql = [b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n"]
     sql += [(folder / name).read_bytes() for name in _TABLES]
     made = subprocess.run(
-        [_program("mariadbd"), *DEFAULTS, f"--datadir={data}", "--bootstrap"],
+        [_program("mariadbd"), *DEFAULTS, *_own_files(data), "--bootstrap"],
         input=b"".join(sql),
         check=False,
         capture_output=True,

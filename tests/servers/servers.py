@@ -1,9 +1,10 @@
 """The servers of one test run, each started when a test first wants it."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+from rerund.stores.settings import StoreSettings
 from tests.servers.databases import MariaDbDatabases, RedisDatabases, SecantusDatabases
 from tests.servers.mariadb import MariaDb, mariadb
 from tests.servers.redis_server import RedisServer, redis_server
@@ -43,6 +44,15 @@ class Servers:
     def redis(self) -> RedisServer:
         """A Redis; what is in it is everybody's."""
         return self._started(redis_server)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def new(self) -> Iterator[StoreSettings]:
+        """All three stores as they are before `rerund db upgrade`, for the time of a block."""
+        self.mariadb.execute("CREATE DATABASE new")
+        mysql = self.mariadb.settings("new")
+        with self.empty("redis") as redis:
+            yield StoreSettings("/nowhere", mysql, self.secantus.settings(), redis)
+        self.mariadb.execute("DROP DATABASE new")
 
     def _started(self, server: Callable[[], AbstractContextManager[Any]]) -> Any:
         if server not in self._running:

@@ -120,8 +120,8 @@ ALLOWED = [
     "INSERT INTO device (lab_id, device_id, name) VALUES (9, '42', 'XN')",
     "UPDATE device SET name = 'XN-1000', updated_at = NOW(6)",
     (
-        "INSERT INTO device_format_mapping (lab_id, device_id, test_code, report_format_id, `index`)"
-        " VALUES (9, '42', 'WBC', 1, 1)"
+        "INSERT INTO device_format_mapping"
+        " (lab_id, device_id, test_code, report_format_id, `index`) VALUES (9, '42', 'WBC', 1, 1)"
     ),
     "DELETE FROM device_format_mapping WHERE lab_id = 9",
     (
