@@ -29,7 +29,7 @@ def connect(settings: RedisSettings) -> Client:
         "protocol": 2,
         "socket_timeout": settings.timeout,
         "socket_connect_timeout": settings.timeout,
-        # Once at once, because a pooled connection may have ended; a timeout is not repeated.
+        # Once more, at once: a connection may have ended meanwhile. A timeout is not repeated.
         "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
     }
     if settings.socket is not None:
