@@ -19,15 +19,12 @@ from rerund.stores.mongodb_indexes import (
     create_indexes,
     missing_indexes,
 )
-from rerund.stores.mongodb_writes import Image, write
+from rerund.stores.mongodb_writes import BATCH, Image, of_reports, write
 from rerund.stores.order import rerun_order, takes_the_active_key, value_order
 from rerund.stores.ports import StoreRejected
 from rerund.stores.settings import MongodbSettings
 
 D = TypeVar("D", SampleRerun, SampleRerunValues)
-
-BATCH = 1000
-"""Documents that a server answers at once."""
 
 
 def _image(document: SampleRerun | SampleRerunValues, **derived: Any) -> Image:
@@ -35,7 +32,7 @@ def _image(document: SampleRerun | SampleRerunValues, **derived: Any) -> Image:
     body = {**msgspec.to_builtins(document), **derived}
     if body["deleted_at"] is None:
         del body["deleted_at"]
-    return Image(document.id, document.lab_id, document.version, body)
+    return Image(document.id, document.lab_id, document.lab_report_id, document.version, body)
 
 
 def _rerun_image(rerun: SampleRerun) -> Image:
@@ -80,11 +77,11 @@ class MongodbRerunStore:
     def _alive(self, name: str, kind: type[D], lab_id: int, reports: Keys[int]) -> list[D]:
         if not reports:
             return []
-        of_reports = {"lab_id": lab_id, "lab_report_id": {"$in": list(reports)}, "deleted_at": None}
         with translated():
-            found = list(self._database[name].find(of_reports, batch_size=BATCH))
+            found = list(self._database[name].find(of_reports(lab_id, reports), batch_size=BATCH))
+        alive = [document for document in found if document.get("deleted_at") is None]
         try:
-            return msgspec.convert(found, list[kind])  # type: ignore[valid-type]
+            return msgspec.convert(alive, list[kind])  # type: ignore[valid-type]
         except msgspec.ValidationError:
             raise StoreRejected(STORE, f"a document of {name} that is none of ours") from None
 

@@ -2,8 +2,8 @@
 
 Most after-images are of documents that are new, and a server inserts a batch several times
 as fast as it looks each one up. So all are inserted first; those that are there already are
-replaced where their version is lower; what neither was inserted nor replaced is read again
-by `_id`. A version as new, or newer, is done. Every document is thus part of a write, which
+replaced where their version is lower; of what neither was inserted nor replaced the version is
+read again. One as new, or newer, is done. Every document is thus part of a write, which
 waits for a majority even when it changes nothing.
 """
 
@@ -22,13 +22,26 @@ ATTEMPTS = 5
 """How often a document is tried that keeps meeting the unique key of another one."""
 
 
+BATCH = 1000
+"""Documents that a server answers at once."""
+
+
 class Image(NamedTuple):
     """One document as it should be, without its `_id`."""
 
     id: str
     lab_id: int
+    report: int
     version: int
     body: Document
+
+
+def of_reports(lab_id: int, lab_report_ids: Keys[int]) -> Document:
+    """The question for all documents of these reports, tombstones too.
+
+    It has nothing beyond the first keys of an index, so that every server takes that index.
+    """
+    return {"lab_id": lab_id, "lab_report_id": {"$in": list(lab_report_ids)}}
 
 
 def newest(images: Sequence[Image]) -> list[Image]:
@@ -82,6 +95,7 @@ def _replace(collection: Collection[Document], images: Sequence[Image]) -> bool:
 
 
 def _older_than(image: Image) -> Document:
+    # `_id` first, which a server that plans by the order of the keys finds at once.
     return {"_id": image.id, "lab_id": image.lab_id, "version": {"$lt": image.version}}
 
 
@@ -89,7 +103,7 @@ def _older(collection: Collection[Document], images: Sequence[Image]) -> list[Im
     """Those whose stored document is not there, or has a lower version."""
     versions: dict[str, int] = {}
     for lab_id, of_lab in groupby(sorted(images, key=_lab), key=_lab):
-        versions.update(_versions(collection, lab_id, [image.id for image in of_lab]))
+        versions.update(_versions(collection, of_reports(lab_id, {i.report for i in of_lab})))
     return [image for image in images if versions.get(image.id, -1) < image.version]
 
 
@@ -97,7 +111,7 @@ def _lab(image: Image) -> int:
     return image.lab_id
 
 
-def _versions(collection: Collection[Document], lab_id: int, ids: Keys[str]) -> dict[str, int]:
+def _versions(collection: Collection[Document], wanted: Document) -> dict[str, int]:
     with translated():
-        found = collection.find({"lab_id": lab_id, "_id": {"$in": list(ids)}}, {"version": 1})
+        found = collection.find(wanted, {"version": 1}, batch_size=BATCH)
         return {document["_id"]: document["version"] for document in found}

@@ -10,6 +10,7 @@ from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.stores.mongodb import MongodbRerunStore
 from rerund.stores.mongodb_client import translated
 from rerund.stores.mongodb_indexes import INDEXES, MissingIndexesError
+from rerund.stores.mongodb_writes import of_reports
 from rerund.stores.ports import StoreError, StoreRejected
 from rerund.stores.versions import StoreVersionError
 from tests.rerund.stores.made import AT, RUN, rerun, value
@@ -191,6 +192,13 @@ def test_an_index_of_another_name_counts(store, lims):
     lims.SampleRerun.drop_index("uq_rerun_active_of")
     lims.SampleRerun.create_index([("lab_id", 1), ("active_of", 1)], name="mine", unique=True)
     store.check()
+
+
+@pytest.mark.parametrize("name", ["SampleRerun", "SampleRerunValues"])
+def test_documents_are_found_by_an_index(store, lims, name):
+    plan = lims[name].find(of_reports(1, [1, 2])).explain()["queryPlanner"]["winningPlan"]
+    assert plan["inputStage"]["stage"] == "IXSCAN"
+    assert list(plan["inputStage"]["keyPattern"])[:2] == ["lab_id", "lab_report_id"]
 
 
 def test_a_value_kept_out_by_another_one_keeps_no_third_one_out(store, lims):

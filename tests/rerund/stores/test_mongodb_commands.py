@@ -97,6 +97,19 @@ def test_every_filter_names_the_lab_but_that_of_the_old_tombstones(commands):
             assert ("lab_id" in part) != (name == "delete" and list(part) == ["deleted_at"])
 
 
+def test_what_is_asked_for_is_what_an_index_begins_with(commands):
+    keys = {
+        (name, *part)
+        for name, command in commands
+        if name in ("find", "update")
+        for part in _filters(name, command)
+    }
+    assert keys == {
+        ("find", "lab_id", "lab_report_id"),
+        ("update", "_id", "lab_id", "version"),
+    }
+
+
 def test_old_tombstones_are_asked_for_as_documentdb_wants_it_of_a_sparse_index(commands):
     deletes = [
         part for name, command in commands if name == "delete" for part in command["deletes"]
