@@ -11,6 +11,7 @@ from rerund.stores.ports import NumberCache, ReportStore, RerunStore
 from rerund.stores.settings import StoreSettings
 from rerund.stores.sqlite_database import SqliteDatabase
 from tests.rerund.stores_at import Lims, open_embedded, settings_of, stores_at
+from tests.servers.certificates import Certificates
 
 Opened = tuple[Stores, Callable[..., None]]
 
@@ -82,3 +83,8 @@ def database(tmp_path) -> Iterator[SqliteDatabase]:
     database = SqliteDatabase(tmp_path / "store.db", "store", busy_timeout=0.05)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -11,7 +11,7 @@ from rerund.stores.mongodb import MongodbRerunStore
 from rerund.stores.ports import StoreUnavailable
 from rerund.stores.settings import Tls
 from tests.rerund.stores.made import rerun, value
-from tests.servers.certificates import Certificates
+from tests.rerund.stores.tls_cases import with_refused_tls
 from tests.servers.secantus import PASSWORD, USER, secantus
 
 PATIENCE = 60.0
@@ -126,11 +126,6 @@ def test_a_user_with_a_password_is_let_in(guarded):
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return Certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
 def encrypted(certificates):
     with secantus(certificates) as server:
         yield server
@@ -152,16 +147,7 @@ def test_a_server_with_tls_is_reached_with_a_certificate(encrypted, certificates
         store.close()
 
 
-@pytest.mark.parametrize(
-    "tls",
-    [
-        lambda made: None,
-        lambda made: Tls(ca=made.other_ca, cert=made.client_cert, key=made.client_key),
-        lambda made: Tls(cert=made.client_cert, key=made.client_key),
-        lambda made: Tls(ca=made.ca),
-    ],
-    ids=["no TLS", "another authority", "the authorities of the machine", "no certificate"],
-)
+@with_refused_tls
 def test_a_server_with_tls_is_not_reached_otherwise(encrypted, certificates, tls):
     store = MongodbRerunStore(encrypted.settings(tls=tls(certificates), **QUICK))
     with pytest.raises(StoreUnavailable):

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from rerund.stores.redis_cache import RedisNumberCache
 from rerund.stores.settings import Tls
 from tests.rerund.stores.heard import Heard
-from tests.servers.certificates import Certificates
+from tests.rerund.stores.tls_cases import with_refused_tls
 from tests.servers.redis_server import redis_cluster, redis_server
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "stores.md"
@@ -94,11 +94,6 @@ def test_who_is_not_let_in_is_told_so_without_the_password(guarded, user):
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return Certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
 def encrypted(certificates):
     with redis_server(certificates) as server:
         yield server
@@ -110,19 +105,15 @@ def test_a_server_with_tls_is_reached_with_a_certificate(encrypted):
     cache.close()
 
 
-@pytest.mark.parametrize(
-    "tls",
-    [
-        lambda made: None,
-        lambda made: Tls(ca=made.other_ca, cert=made.client_cert, key=made.client_key),
-        lambda made: Tls(cert=made.client_cert, key=made.client_key),
-        lambda made: Tls(ca=made.ca),
-        lambda made: Tls(ca="/nowhere/ca.pem"),
-    ],
-    ids=["no TLS", "another authority", "those of the machine", "no certificate", "no such file"],
-)
+@with_refused_tls
 def test_a_server_with_tls_is_not_reached_otherwise(encrypted, certificates, tls):
     cache = RedisNumberCache(encrypted.settings(tls=tls(certificates), timeout=0.5))
+    assert_away(cache)
+    cache.close()
+
+
+def test_an_authority_that_can_not_be_read_is_a_server_that_is_away(encrypted):
+    cache = RedisNumberCache(encrypted.settings(tls=Tls(ca="/nowhere/ca.pem")))
     assert_away(cache)
     cache.close()
 
