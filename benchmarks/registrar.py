@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rerund.stores.embedded import open_embedded
+
 from benchmarks.backlog import LAB, Payloads, fill_journal, register_lab
 from benchmarks.measure import Row, row
 from benchmarks.server import DaemonUnderTest, instrument
@@ -15,7 +17,6 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.schema import SPAN
 from rerund.rerun.service import RerunService
 from rerund.stores.database import Database
-from rerund.stores.embedded import open_embedded
 
 RESULTS, ROUNDS = 41, 1
 DRAINED, LOOPED = 3000, 50

@@ -22,8 +22,9 @@ from rerund.http.backend import Backend
 from rerund.http.server import bound, server_of, take_library_logs
 from rerund.http.start import HttpStart, unpack_start
 from rerund.http.tokens import Tokens
-from rerund.stores.embedded import open_embedded
+from rerund.stores.opening import open_stores
 from rerund.stores.ports import StoreError
+from rerund.stores.settings import StoreSettings
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ NICENESS = 5
 """A person at a screen waits for an answer, but no instrument does."""
 
 THREADS = 12
-"""Calls of the service at once; the pools of the stores have more connections than that."""
+"""Calls of the service at once, at most; no more than there are connections to a server."""
 
 SWITCH_INTERVAL = 0.001
 """Seconds a call of the service may keep the interpreter from the others."""
@@ -56,8 +57,8 @@ def main() -> None:
 
 
 async def _serve(start: HttpStart, line: socket.socket) -> None:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-    backend = Backend(lambda: open_embedded(Path(start.store_path)), start.rules)
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _threads(start.stores)
+    backend = Backend(lambda: open_stores(start.stores), start.rules)
     server = server_of(start, make_app(start, backend, Tokens(Path(start.tokens_file))))
     gone = asyncio.create_task(_daemon_gone(line))
     opening = asyncio.create_task(asyncio.to_thread(_open, backend))
@@ -71,6 +72,12 @@ async def _serve(start: HttpStart, line: socket.socket) -> None:
     binding.cancel()
     await opening
     backend.close()
+
+
+def _threads(stores: StoreSettings) -> int:
+    """Return how many calls can have a connection of their own at the same time."""
+    servers = (stores.mysql, stores.mongodb)
+    return min([THREADS, *(server.pool_size for server in servers if server is not None)])
 
 
 def _open(backend: Backend) -> None:

@@ -9,12 +9,13 @@ from rerund.config import Config
 from rerund.logs import LogFormat, LogLevel
 from rerund.rear import rules_of
 from rerund.rerun.rules import Rules
+from rerund.stores.settings import StoreSettings
 
 
 class HttpStart(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the HTTP process works with; it reads no configuration of its own."""
 
-    store_path: str
+    stores: StoreSettings
     rules: Rules
     host: str
     port: int
@@ -35,7 +36,7 @@ def start_of(config: Config) -> HttpStart:
     assert http is not None
     host, port = http.address
     return HttpStart(
-        store_path=str(config.store_path),
+        stores=config.stores,
         rules=rules_of(config),
         host=host,
         port=port,

@@ -7,9 +7,9 @@ import pytest
 
 from rerund.cli.exits import REFUSED, USAGE
 from rerund.rerun.rules import Rules
-from rerund.stores.embedded import open_embedded
 from tests.rerund.conftest import Site
 from tests.rerund.site import rerund
+from tests.rerund.stores_at import open_embedded
 
 LAB = """
 [[format]]

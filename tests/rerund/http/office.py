@@ -15,6 +15,7 @@ from rerund.http.backend import Backend
 from rerund.http.routes import router
 from rerund.http.start import HttpStart
 from rerund.http.tokens import Role, Token, Tokens, hashed
+from rerund.stores.settings import StoreSettings
 from tests.rerund.conftest import LAB, Site
 
 USER = 7
@@ -77,7 +78,7 @@ class Office:
         self.holders = Holders(folder / "tokens.toml")
         self.start = HttpStart(
             **{
-                "store_path": "",
+                "stores": StoreSettings(path=""),
                 "rules": site.rules,
                 "host": "127.0.0.1",
                 "port": 0,

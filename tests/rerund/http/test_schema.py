@@ -14,6 +14,7 @@ from rerund.http.backend import Backend
 from rerund.http.start import HttpStart
 from rerund.http.tokens import Tokens
 from rerund.rerun.rules import Rules
+from rerund.stores.settings import StoreSettings
 from tests.rerund.conftest import opened
 from tests.rerund.http.office import PAST, Office
 
@@ -63,7 +64,7 @@ stage = Stage()
 
 def document():
     """The document as it is served."""
-    start = HttpStart(rules=Rules(), store_path="", host="", port=0, tokens_file="")
+    start = HttpStart(rules=Rules(), stores=StoreSettings(path=""), host="", port=0, tokens_file="")
     nobody = Tokens(Path("/nonexistent"))
     return make_app(start, Backend(lambda: nullcontext(), Rules()), nobody).openapi()
 
