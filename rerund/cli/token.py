@@ -1,6 +1,7 @@
 """`rerund token`: who may use the HTTP interface."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -56,13 +57,7 @@ def add(
     except ValidationError as error:
         first = error.errors()[0]
         fail(f"{first['loc'][0]}: {first['msg']}")
-    try:
-        added = token_edit.add(path, token)
-    except TomlError as error:
-        fail_with(error.problems)
-    except OSError as error:
-        fail(f"{path}: {error.strerror}", UNAVAILABLE)
-    if not added:
+    if not _edited(path, lambda: token_edit.add(path, token)):
         fail(f"there is a token {name!r} already")
     typer.echo(secret)
 
@@ -92,13 +87,7 @@ def revoke(name: NameArgument, config: ConfigOption = CONFIG_DEFAULT) -> None:
     from rerund.http import token_edit
 
     path, _ = _place(config)
-    try:
-        revoked = token_edit.revoke(path, name)
-    except TomlError as error:
-        fail_with(error.problems)
-    except OSError as error:
-        fail(f"{path}: {error.strerror}", UNAVAILABLE)
-    if not revoked:
+    if not _edited(path, lambda: token_edit.revoke(path, name)):
         fail(f"there is no token {name!r}")
     typer.echo(f"token {name} revoked")
 
@@ -111,6 +100,16 @@ def _place(config: Path) -> tuple[Path, int]:
         return tokens_place(config)
     except TomlError as error:
         fail_with(error.problems)
+
+
+def _edited(path: Path, edit: Callable[[], bool]) -> bool:
+    """Return whether the file was changed; or say why it can not be, and exit."""
+    try:
+        return edit()
+    except TomlError as error:
+        fail_with(error.problems)
+    except OSError as error:
+        fail(f"{path}: {error.strerror}", UNAVAILABLE)
 
 
 def _line(token: "Token") -> dict[str, object]:
