@@ -2,7 +2,8 @@
 
 Command line and HTTP call these methods; the pipeline's are in `service`. Every change is
 decided on what was read, committed with a compare-and-set, and decided again when somebody
-else was faster. With the same `event_id` the same change has the same answer for ever.
+else was faster. A Conflict names the `version` of the report at which it was decided. With the
+same `event_id` the same change has the same answer for ever.
 """
 
 import uuid
@@ -186,7 +187,11 @@ class Actions:
             case, lab = self._case(asked.lab_id, asked.lab_report_id)
             now = iso(self._stores.reports.now())
             draft = Draft(case, event_id, asked.kinds[0], now, asked.user)
-            decided = decide(case, lab, draft)
+            try:
+                decided = decide(case, lab, draft)
+            except Conflict as refusal:
+                refusal.details.setdefault("version", draft.version - 1)
+                raise
             if isinstance(decided, dict):
                 return decided
             self._write_change(asked.lab_id, case, decided)

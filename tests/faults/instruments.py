@@ -51,11 +51,12 @@ class Instrument:
     async def play_one(self) -> None:
         """Send the first run of a new sample and its rerun, whatever happens to the line."""
         sample = sample_id(self.name, len(self.finished))
-        await self._until_sent(message(sample, rerun=False))
-        await self._until_sent(message(sample, rerun=True))
+        await self.until_sent(message(sample, rerun=False))
+        await self.until_sent(message(sample, rerun=True))
         self.finished.append(sample)
 
-    async def _until_sent(self, frames: list[bytes]) -> None:
+    async def until_sent(self, frames: list[bytes]) -> None:
+        """Send one message, whatever happens to the line."""
         while True:
             await self._has_port.wait()
             try:
@@ -107,13 +108,18 @@ def run_values(sample: str, *, rerun: bool) -> RunValues:
 
 def message(sample: str, *, rerun: bool) -> list[bytes]:
     """Return the frames of a first run, or of the rerun that the instrument asked for (O.12)."""
+    return frames(sample, run_values(sample, rerun=rerun), rerun=rerun)
+
+
+def frames(sample: str, values: RunValues, *, rerun: bool) -> list[bytes]:
+    """Return the frames of a run that measured these values, a record a frame."""
     action, report = ("A", "I") if rerun else ("N", "F")
     records = [
         r"H|\^&|||    XN-1000^00-24^11111^^^^AB123456||||||||E1394-97",
         "P|1",
         f"O|1||^^{sample:>22}^B||||||||{action}||||||||||||||{report}",
     ]
-    for position, ((code, at), value) in enumerate(run_values(sample, rerun=rerun).items(), 1):
+    for position, ((code, at), value) in enumerate(values.items(), 1):
         clock = "".join(character for character in at if character.isdigit())
         records.append(f"R|{position}|^^^^{code}^1|{value}|||N||F||||{clock}")
     records.append("L|1|N")
