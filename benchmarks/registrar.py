@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerund.stores.embedded import open_embedded
-
 from benchmarks.backlog import LAB, Payloads, fill_journal, register_lab
 from benchmarks.measure import Row, row
 from benchmarks.server import DaemonUnderTest, instrument
@@ -17,6 +15,8 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.schema import SPAN
 from rerund.rerun.service import RerunService
 from rerund.stores.database import Database
+from rerund.stores.opening import open_stores
+from rerund.stores.settings import StoreSettings
 
 RESULTS, ROUNDS = 41, 1
 DRAINED, LOOPED = 3000, 50
@@ -75,7 +75,7 @@ def _backlog(directory: Path) -> Iterator[Row]:
 def _filled(directory: Path, payloads: Payloads, count: int) -> Path:
     directory.mkdir()
     fill_journal(directory / "journal.db", payloads, count)
-    with open_embedded(directory / "store.db"):
+    with open_stores(StoreSettings(str(directory / "store.db"))):
         database = Database(directory / "store.db", "bench")
         register_lab(database, payloads, count)
         database.close()
@@ -88,7 +88,7 @@ def _copied(directory: Path, to: Path) -> Path:
 
 
 def _recorded(directory: Path, payloads: Payloads) -> list[Write]:
-    with open_embedded(directory / "store.db") as opened, recording() as writes:
+    with open_stores(StoreSettings(str(directory / "store.db"))) as opened, recording() as writes:
         RerunService(opened.stores).register(LAB, list(payloads.made(LOOPED)))
     return writes
 
