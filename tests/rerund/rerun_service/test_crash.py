@@ -1,9 +1,7 @@
 """A crash before or after any step of any write ends in the state of no crash."""
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,7 +13,9 @@ from rerund.rerun.rules import Rules
 from rerund.rerun.service_stores import Stores
 from rerund.stores.ports import StaleReport, StoreUnavailable
 from rerund.stores.settings import StoreSettings
-from tests.rerund.conftest import Site, opened, ruled
+from tests.rerund.conftest import EVERYWHERE, ON_SERVERS, Site, opened, ruled
+from tests.rerund.stores_at import settings_of
+from tests.servers.images import PutBack, image
 
 WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
 
@@ -111,9 +111,9 @@ STRICTER = ruled((4, "800"), (5, "90"))
 
 
 class Before(NamedTuple):
-    """A day before one of its steps: its files and its clock, and how many points the step has."""
+    """A day before one of its steps, how to be there again, and how many points the step has."""
 
-    folder: Path
+    put_back: PutBack
     clock: float
     points: int
 
@@ -125,40 +125,56 @@ def with_points(site, points: Points) -> Site:
     return site
 
 
-@pytest.fixture
-def day(tmp_path) -> tuple[list[Before], list[Any]]:
+class Day(NamedTuple):
     """A day without a crash: how it was before each step, and what was there after it."""
-    days, states = [], []
-    folder = tmp_path / "whole"
+
+    settings: StoreSettings
+    before: list[Before]
+    states: list[Any]
+
+
+@pytest.fixture
+def day(tmp_path, servers, where) -> Iterator[Day]:
+    folder = tmp_path / "stores"
     folder.mkdir()
-    with opened(StoreSettings(str(folder)), Rules()) as site:
-        site.lab(RULED)
-        site.report(1)
-        site.report(2, sample="S2")
-        plain = site.stores
-        for number, step in enumerate(story(site)):
-            copy = shutil.copytree(folder, tmp_path / f"before-{number}")
-            clock, points = site.clock.at, Points()
-            with_points(site, points)
-            step()
-            site.stores = plain
-            site.restart().sweep(1)
-            days.append(Before(copy, clock, points.count))
-            states.append(site.everything())
-    return days, states
+    with settings_of(servers, folder, *where) as settings:
+        before, states = [], []
+        with opened(settings, Rules()) as site:
+            site.lab(RULED)
+            site.report(1)
+            site.report(2, sample="S2")
+            plain = site.stores
+            for number, step in enumerate(story(site)):
+                put_back = image(settings, tmp_path / f"before-{number}")
+                clock, points = site.clock.at, Points()
+                with_points(site, points)
+                step()
+                site.stores = plain
+                site.restart().sweep(1)
+                before.append(Before(put_back, clock, points.count))
+                states.append(site.everything())
+        yield Day(settings, before, states)
 
 
-@pytest.mark.parametrize("error", [Crash, StoreUnavailable])
-def test_a_crash_at_any_point_leaves_no_trace(day, tmp_path, error):
-    days, states = day
-    for number, before in enumerate(days):
-        for point in range(1, before.points + 1):
-            folder = tmp_path / f"{number}-{point}"
-            shutil.copytree(before.folder, folder)
-            with opened(StoreSettings(str(folder)), Rules(), empty=False) as site:
+PARTS = 2
+"""A day has many points, so the workers share them."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [((), Crash), ((), StoreUnavailable), (ON_SERVERS, Crash)],
+    ids=["embedded, crash", "embedded, store away", "servers, crash"],
+    indirect=["where"],
+)
+def test_a_crash_at_any_point_leaves_no_trace(day, error, part):
+    for number, before in enumerate(day.before):
+        for point in range(1 + part, before.points + 1, PARTS):
+            before.put_back()
+            with opened(day.settings, Rules(), empty=False) as site:
                 reached = crash(site, number, before, Points(point, error))
-                assert site.everything() == states[min(number + 1, len(states) - 1)], reached
-            shutil.rmtree(folder)
+                after = day.states[min(number + 1, len(day.states) - 1)]
+                assert site.everything() == after, reached
 
 
 def crash(site, number: int, before: Before, points: Points) -> str:
@@ -188,6 +204,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=list(ACTIONS))
 def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site, action):
     def outcome(points: Points) -> Any:
@@ -211,6 +228,7 @@ def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site, action)
     assert all(state == done for state in found[1:])
 
 
+@EVERYWHERE
 def test_a_store_that_fails_after_the_decision_does_not_change_the_answer(site):
     site.report()
     plain = site.stores
@@ -237,6 +255,7 @@ class Interrupted:
         return getattr(self._store, name)
 
 
+@EVERYWHERE
 def test_a_lost_race_is_decided_again(site):
     site.report()
     site.send("09:00", WBC="12.5", HGB="14.0")
@@ -253,6 +272,7 @@ def test_a_lost_race_is_decided_again(site):
     assert site.log() == [981, 979]
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("method", ["report_values", "waiting_rows", "ledger_of_samples"])
 def test_a_report_that_changes_while_it_is_read_is_read_again(site, method):
     site.report()
@@ -271,6 +291,7 @@ def test_a_report_that_changes_while_it_is_read_is_read_again(site, method):
     assert (site.flag(), site.reruns()) == (4, [(1, 1, "12.0", True)])
 
 
+@EVERYWHERE
 def test_two_requests_at_once_open_one_rerun(site):
     site.report()
     plain = site.service
@@ -285,6 +306,7 @@ def test_two_requests_at_once_open_one_rerun(site):
     assert site.log() == [981]
 
 
+@EVERYWHERE
 def test_the_same_event_from_two_clients_at_once_has_one_answer(site):
     site.report()
     plain, answers = site.service, []
@@ -298,6 +320,7 @@ def test_the_same_event_from_two_clients_at_once_has_one_answer(site):
     assert [site.request(1, event_id="key")] == answers
 
 
+@EVERYWHERE
 def test_a_report_that_always_changes_is_too_busy(site):
     site.report()
     before = site.everything()
