@@ -1,6 +1,7 @@
 """The rerun store on SQLite: documents as JSON, with the unique keys of a document store."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
@@ -90,6 +91,7 @@ class _Collection(Generic[D]):
         changed: dict[str, BindParameter[Any]] = {
             name: bindparam(name) for name in (*self._columns, "body")
         }
+        self._insert = insert(table)
         self._replace = update(table).where(table.c["_id"] == bindparam("key")).values(changed)
 
     def alive(self, connection: Connection, lab_id: int, keys: Collection[int]) -> list[D]:
@@ -104,12 +106,10 @@ class _Collection(Generic[D]):
             return
         keys = {"keys": [document.id for document in documents]}
         stored = {row[0]: row[1] for row in connection.execute(self._versions, keys)}
-        for document in documents:
-            if document.id not in stored:
-                row = {"_id": document.id, **self._row(document)}
-                connection.execute(insert(self._table), row)
-            elif stored[document.id] < document.version:
-                connection.execute(self._replace, {"key": document.id, **self._row(document)})
+        due = [one for one in documents if stored.get(one.id, -1) < one.version]
+        for is_stored, some in groupby(due, key=lambda one: one.id in stored):
+            rows = [{("key" if is_stored else "_id"): one.id, **self._row(one)} for one in some]
+            connection.execute(self._replace if is_stored else self._insert, rows)
 
     def _row(self, document: D) -> dict[str, Any]:
         return {"body": document, **{name: getattr(document, name) for name in self._columns}}
