@@ -46,8 +46,8 @@ class Undelivered(Protocol):
     def undelivered(self, state: PayloadState, limit: int) -> Sequence[StoredPayload]:
         """Up to `limit` payloads in a state, oldest first."""
 
-    def samples_undelivered(self, state: PayloadState) -> set[str]:
-        """The samples that have payloads in a state."""
+    def freed_samples(self) -> set[str]:
+        """The samples that have parked payloads and none on hold any more."""
 
     def blocked_from(self, sample_ids: Collection[str]) -> dict[str, int]:
         """Those of the samples that have held or parked payloads, with the first key of these."""
@@ -163,9 +163,7 @@ class Registrar:
 
     def _unpark(self) -> bool:
         """Send round again what is parked behind nothing any more; answers whether any was."""
-        freed = self._journal.samples_undelivered("parked")
-        if freed:
-            freed -= self._journal.samples_undelivered("held")
+        freed = self._journal.freed_samples()
         for sample_id in freed:
             payloads = self._journal.payloads_of_sample(sample_id)
             self._mark([Mark(p.payload_key, "pending") for p in payloads if p.state == "parked"])

@@ -25,6 +25,11 @@ _PAYLOAD = f"""
 SELECT payload_key, payload_key / {SPAN}, payload_id, sample_id, device_id, received_at,
     is_rerun, rerun_number, kind, state, reason, body FROM payload
 """
+# A plus keeps SQLite from the index of states, which is long when a store refuses everything.
+_FREED = """
+SELECT DISTINCT sample_id FROM payload AS parked WHERE state = 'parked' AND NOT EXISTS (
+    SELECT 1 FROM payload AS held WHERE held.sample_id = parked.sample_id AND +held.state = 'held')
+"""
 _UNSETTLED = {
     "entry": ("open", "received", "held"),
     "payload": ("pending", "held", "parked"),
@@ -153,17 +158,16 @@ class JournalReader:
         """Return up to `limit` payloads in a state that is not delivered, oldest first."""
         return self._payloads("WHERE state = ? ORDER BY payload_key LIMIT ?", (state, limit))
 
-    def samples_undelivered(self, state: PayloadState) -> set[str]:
-        """Return the samples that have payloads in a state that is not delivered."""
-        rows = self._db.execute("SELECT DISTINCT sample_id FROM payload WHERE state = ?", (state,))
-        return {sample_id for (sample_id,) in rows}
+    def freed_samples(self) -> set[str]:
+        """Return the samples that have parked payloads and none on hold any more."""
+        return {sample_id for (sample_id,) in self._db.execute(_FREED)}
 
     def blocked_from(self, sample_ids: Collection[str]) -> dict[str, int]:
         """Return those of the samples that have held or parked payloads, with the first key."""
         marks = ",".join("?" * len(sample_ids))
         rows = self._db.execute(
             "SELECT sample_id, min(payload_key) FROM payload"
-            f" WHERE sample_id IN ({marks}) AND (state = 'held' OR state = 'parked')"
+            f" WHERE sample_id IN ({marks}) AND +state IN ('held', 'parked')"
             " GROUP BY sample_id",
             tuple(sample_ids),
         )

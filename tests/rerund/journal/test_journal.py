@@ -136,7 +136,7 @@ async def test_delivery_states_are_kept_with_their_reason(desk):
         states = [(p.state, p.reason) for p in reader.payloads(entry)]
         assert reader.undelivered("pending", 10) == []
         assert [p.body for p in reader.undelivered("held", 10)] == [b"two"]
-        assert reader.samples_undelivered("held") == {"S1"}
+        assert reader.blocked_from(["S1", "S2"]) == {"S1": two.payload_key}
     assert states == [("delivered", ""), ("held", "refused")]
 
 

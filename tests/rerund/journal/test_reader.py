@@ -112,6 +112,50 @@ async def test_delivered_payloads_are_not_offered_again(desk):
             assert reader.undelivered("pending", 1) == [first]
 
 
+@pytest.mark.parametrize(
+    ("states", "blocks_from", "is_freed"),
+    [
+        (("pending", "delivered", "discarded"), None, False),
+        (("held", "pending", "pending"), 0, False),
+        (("held", "parked", "pending"), 0, False),
+        (("delivered", "held", "parked"), 1, False),
+        (("pending", "parked", "parked"), 1, True),
+        (("discarded", "pending", "parked"), 2, True),
+    ],
+)
+async def test_a_sample_is_blocked_from_its_first_held_or_parked_payload(
+    desk, states, blocks_from, is_freed
+):
+    async with desk:
+        entry = await desk.message(H, L)
+        await desk.decide(entry, *(payload("S1", b"%d" % n) for n in range(3)))
+        with desk.read() as reader:
+            keys = [p.payload_key for p in reader.payloads(entry)]
+            await desk.mark(*map(Mark, keys, states))
+            expected = {} if blocks_from is None else {"S1": keys[blocks_from]}
+            assert reader.blocked_from({"S1", "S2"}) == expected
+            assert reader.freed_samples() == ({"S1"} if is_freed else set())
+
+
+async def test_what_is_asked_before_each_batch_grows_with_no_backlog(desk):
+    """Neither with what waits nor with what a store that refuses everything has put on hold."""
+    async with desk:
+        await desk.message(H, L)
+    with desk.read() as reader:
+        asked = []
+        reader._db.set_trace_callback(asked.append)
+        reader.undelivered("pending", 64)
+        reader.blocked_from([f"S{number}" for number in range(64)])
+        reader.freed_samples()
+        reader._db.set_trace_callback(None)
+        plans = [reader._db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in asked]
+    steps = [[line[3] for line in plan] for plan in plans]
+    assert steps[0] == ["SEARCH payload USING INDEX payload_undelivered (state=?)"]
+    assert steps[1] == ["SEARCH payload USING INDEX payload_sample (sample_id=?)"]
+    assert "SEARCH held USING INDEX payload_sample (sample_id=?)" in steps[2]
+    assert "SEARCH parked USING INDEX payload_undelivered (state=?)" in steps[2]
+
+
 async def test_a_reader_beside_the_process_that_writes_sees_every_frame_it_acknowledged(
     tmp_path, disk
 ):
