@@ -76,6 +76,7 @@ _PAYLOAD = {"lab_id": "lab_id", "payload_id": "origin.payload_id", "origin": "or
 _REWRITE: Update = (
     update(device_results)
     .where(
+        device_results.c.lab_id == bindparam("guard_lab_id"),
         device_results.c.row_id == bindparam("guard_row_id"),
         device_results.c.lab_report_id.in_([NO_REPORT, bindparam("guard_lab_report_id")]),
     )
@@ -139,5 +140,9 @@ def _compared(report: ReportUpdate) -> dict[str, Any]:
 
 def _rewritten(row: LedgerRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in _LEDGER if name != "payload_id"}
-    guards = {"guard_row_id": row.row_id, "guard_lab_report_id": row.lab_report_id}
+    guards = {
+        "guard_lab_id": row.lab_id,
+        "guard_row_id": row.row_id,
+        "guard_lab_report_id": row.lab_report_id,
+    }
     return {**values, "payload_id": row.origin.payload_id, **guards}

@@ -9,11 +9,23 @@ these tables; `SCHEMA_VERSION` is their newest revision.
 from typing import Any
 
 from sqlalchemy import BigInteger as Big
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    event,
+)
 
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.records import Origin
 from rerund.stores.types import (
+    SERVERS,
     Instant,
     Json,
     LongText,
@@ -24,7 +36,7 @@ from rerund.stores.types import (
     now_on_change,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0005"
 
 # A server compares keys byte by byte, as SQLite does; its defaults find 'abc' equal to 'ÄBC'.
 TABLE_OPTIONS: dict[str, Any] = {
@@ -36,6 +48,15 @@ TABLE_OPTIONS: dict[str, Any] = {
         ("collate", "utf8mb4_bin"),
     )
 }
+
+LAB_FIRST = (
+    "ALTER TABLE {table} DROP PRIMARY KEY, ADD PRIMARY KEY (lab_id, row_id),"
+    " ADD KEY ix_{table}_row (row_id)"
+)
+"""A server may split a table by lab only when every unique key names the lab.
+
+SQLite numbers rows by a primary key of one column only, and splits nothing.
+"""
 
 metadata = MetaData()
 
@@ -303,3 +324,13 @@ http_request = Table(
     UniqueConstraint("started_at", "lab_id", "request_key", name="uq_request_started"),
     **TABLE_OPTIONS,
 )
+
+
+def _put_lab_first(table: Table, connection: Connection, **options: object) -> None:
+    del options
+    if connection.dialect.name in SERVERS:
+        connection.exec_driver_sql(LAB_FIRST.format(table=table.name))
+
+
+for _numbered in (device_results, activity_log):
+    event.listen(_numbered, "after_create", _put_lab_first)

@@ -31,6 +31,17 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, **options)
 
 
+def put_lab_first(table: str) -> None:
+    """Let the primary key of a numbered table begin with the lab, on a server."""
+    inspector = _inspector()
+    if inspector is None or len(inspector.get_pk_constraint(table)["constrained_columns"]) > 1:
+        return
+    op.execute(
+        f"ALTER TABLE {table} DROP PRIMARY KEY, ADD PRIMARY KEY (lab_id, row_id),"
+        f" ADD KEY ix_{table}_row (row_id)"
+    )
+
+
 def _inspector() -> sa.Inspector | None:
     connection = op.get_bind()
     return sa.inspect(connection) if connection.dialect.name in SERVERS else None
