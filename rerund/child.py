@@ -102,6 +102,7 @@ class Child:
         try:
             self.send(self._greet())
             await self._listen(reader, writer)
+            self._writer = None  # nobody hears it while it ends
             return await process.wait()
         except BaseException:
             _kill(process)

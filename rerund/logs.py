@@ -31,6 +31,25 @@ def configure(log_format: LogFormat = "auto", level: LogLevel = "info") -> None:
     )
 
 
+class _ToStructlog(logging.Handler):
+    """Passes on what libraries log, in our form and without the text of exceptions."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        said = record.msg.strip() if isinstance(record.msg, str) else type(record.msg).__name__
+        facts = {"said": said, "by": record.name, "error": error}
+        level = "warning" if record.levelno >= logging.WARNING else "debug"
+        log = getattr(structlog.get_logger(__name__), level)
+        log("library", **{name: fact for name, fact in facts.items() if fact})
+
+
+def take_library_logs() -> None:
+    """Have every log line of a library in the form of ours. For a process's own start."""
+    logging.root.addHandler(_ToStructlog())
+    logging.root.setLevel(logging.INFO)
+
+
 def _renderers(as_text: bool) -> list[structlog.typing.Processor]:
     if as_text:
         # Plain tracebacks: the boxed ones print local variables, which may be patient data.

@@ -130,6 +130,7 @@ def main() -> None:
     if not isinstance(start, Start):
         return
     logs.configure(start.log_format, start.log_level)
+    logs.take_library_logs()
     try:
         _work(start, channel)
     except StoreVersionError as error:

@@ -26,6 +26,7 @@ def run(config: ConfigOption = CONFIG_DEFAULT) -> None:
     from rerund.stores.ports import StoreError
 
     logs.configure(loaded.file.daemon.log_format, loaded.file.daemon.log_level)
+    logs.take_library_logs()
     try:
         code = asyncio.run(Daemon(loaded).run())
     except (JournalError, StoreError, OSError) as error:

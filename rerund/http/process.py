@@ -19,7 +19,7 @@ from rerund import logs
 from rerund.child_line import receive
 from rerund.http.app import make_app
 from rerund.http.backend import Backend
-from rerund.http.server import bound, server_of, take_library_logs
+from rerund.http.server import bound, server_of
 from rerund.http.start import HttpStart, unpack_start
 from rerund.http.tokens import Tokens
 from rerund.stores.opening import open_stores
@@ -52,7 +52,7 @@ def main() -> None:
         return
     start = unpack_start(message)
     logs.configure(start.log_format, start.log_level)
-    take_library_logs()
+    logs.take_library_logs()
     asyncio.run(_serve(start, line))
 
 

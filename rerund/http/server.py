@@ -1,7 +1,6 @@
 """uvicorn as it is used here: an address that is tried for ever, connections that are bounded."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,21 +146,3 @@ def _bind(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-class ToStructlog(logging.Handler):
-    """Passes on what libraries log, in our form and without the text of exceptions."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a record."""
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        said = record.msg.strip() if isinstance(record.msg, str) else type(record.msg).__name__
-        facts = {"said": said, "by": record.name, "error": error}
-        level = "warning" if record.levelno >= logging.WARNING else "debug"
-        getattr(log, level)("library", **{name: fact for name, fact in facts.items() if fact})
-
-
-def take_library_logs() -> None:
-    """Have every log line of a library in the form of ours."""
-    logging.root.addHandler(ToStructlog())
-    logging.root.setLevel(logging.INFO)

@@ -1,6 +1,7 @@
 """Logging goes to stderr, in the form asked for, without what may be patient data."""
 
 import json
+import logging
 
 import pytest
 import structlog
@@ -62,3 +63,23 @@ def test_text_prints_a_plain_traceback(capsys):
     assert "small" in err
     assert "RuntimeError: broken" in err
     assert "= 'patient'" not in err
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "told"),
+    [
+        ("it failed", ValueError("Rossi 9.87"), ("it failed", "ValueError")),
+        (ValueError("Rossi 9.87"), None, ("ValueError", None)),
+    ],
+    ids=["a sentence", "the error itself"],
+)
+def test_what_a_library_logs_has_our_form_and_no_text_of_an_error(capsys, said, error, told):
+    logs.configure("json", "info")
+    logs.take_library_logs()
+    try:
+        logging.getLogger("some.library").error(said, exc_info=error)
+    finally:
+        logging.root.handlers.pop()
+    line = json.loads(capsys.readouterr().err)
+    assert (line["said"], line.get("error")) == told
+    assert (line["by"], line["level"]) == ("some.library", "warning")

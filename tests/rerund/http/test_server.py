@@ -1,7 +1,6 @@
 """The server and its limits: sizes, times and numbers, each answered in the one shape."""
 
 import asyncio
-import logging
 import threading
 from contextlib import asynccontextmanager
 
@@ -252,16 +251,3 @@ async def test_who_is_being_answered_at_the_end_gets_the_answer(office, monkeypa
     go_on.set()
     assert (await asked).status_code == 200
     await task
-
-
-@pytest.mark.parametrize("error", [ValueError("Rossi 9.87")], ids=["ValueError"])
-def test_what_a_library_logs_has_our_form_and_no_text_of_an_error(error):
-    handler = server.ToStructlog()
-    with capture_logs() as logs:
-        for said, about in (("it failed", (type(error), error, None)), (error, None)):
-            record = logging.LogRecord("some.library", logging.ERROR, "", 1, said, (), about)
-            handler.emit(record)
-    assert [(line["said"], line.get("error")) for line in logs] == [
-        ("it failed", "ValueError"),
-        ("ValueError", None),
-    ]
