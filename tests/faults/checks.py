@@ -9,8 +9,10 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.rows import StoredEntry
 from rerund.payload_codec import unpack
 from rerund.rerun.model import MACHINE_RERUN, Payload
+from rerund.rerun.service_stores import Stores
+from rerund.stores.opening import open_stores
+from rerund.stores.settings import StoreSettings
 from tests.faults.instruments import Instrument, RunValues, run_values
-from tests.rerund.stores_at import open_embedded
 
 LAB = 1
 
@@ -25,15 +27,21 @@ async def all_delivered(state_dir: Path) -> None:
             await asyncio.sleep(0.1)
 
 
-def problems(state_dir: Path, instruments: Sequence[Instrument]) -> list[str]:
-    """Return what is wrong after these instruments have finished and all is delivered."""
+def problems(
+    state_dir: Path, instruments: Sequence[Instrument], settings: StoreSettings | None = None
+) -> list[str]:
+    """Return what is wrong after these instruments have finished and all is delivered.
+
+    Without `settings` the stores are embedded in the state directory.
+    """
     with JournalReader(state_dir / "journal.db") as reader:
         found = [
             *lost_frames(reader, instruments),
             *_unsettled(reader),
             *_wrong_payloads(reader, instruments),
         ]
-    return [*found, *_wrong_ledger(state_dir, instruments)]
+    with open_stores(settings or StoreSettings(str(state_dir / "store.db"))) as opened:
+        return [*found, *_wrong_ledger(opened.stores, instruments)]
 
 
 def lost_frames(reader: JournalReader, instruments: Iterable[Instrument]) -> Iterator[str]:
@@ -75,20 +83,19 @@ def _summary(payload: Payload) -> tuple[bool, int, RunValues]:
     return payload.is_rerun, payload.rerun_number, values
 
 
-def _wrong_ledger(state_dir: Path, instruments: Iterable[Instrument]) -> Iterator[str]:
-    with open_embedded(state_dir / "store.db") as embedded:
-        for instrument in instruments:
-            rows = embedded.stores.reports.ledger_of_samples(LAB, instrument.finished)
-            found = Counter(
-                (row.sample_id, row.test_code, row.run_at, row.result.value) for row in rows
-            )
-            wanted = Counter(
-                (sample, code, at, value)
-                for sample in instrument.finished
-                for rerun in (False, True)
-                for (code, at), value in run_values(sample, rerun=rerun).items()
-            )
-            for result in wanted - found:
-                yield f"the ledger has no {result}"
-            for result, times in (found - wanted).items():
-                yield f"the ledger has {result} {times} times too often"
+def _wrong_ledger(stores: Stores, instruments: Iterable[Instrument]) -> Iterator[str]:
+    for instrument in instruments:
+        rows = stores.reports.ledger_of_samples(LAB, instrument.finished)
+        found = Counter(
+            (row.sample_id, row.test_code, row.run_at, row.result.value) for row in rows
+        )
+        wanted = Counter(
+            (sample, code, at, value)
+            for sample in instrument.finished
+            for rerun in (False, True)
+            for (code, at), value in run_values(sample, rerun=rerun).items()
+        )
+        for result in wanted - found:
+            yield f"the ledger has no {result}"
+        for result, times in (found - wanted).items():
+            yield f"the ledger has {result} {times} times too often"
