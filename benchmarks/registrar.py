@@ -18,9 +18,9 @@ from rerund.stores.database import Database
 from rerund.stores.opening import open_stores
 from rerund.stores.settings import StoreSettings
 
-RESULTS, ROUNDS = 41, 1
+RESULTS, ROUNDS = 21, 3
 DRAINED, LOOPED = 3000, 50
-BACKLOG, BACKLOG_RESULTS, SLICES = 5_000, 8, 10
+BACKLOG, BACKLOG_RESULTS, SLICES = 100_000, 8, 10
 LOOK = 0.05
 
 
@@ -53,7 +53,7 @@ def _against_a_loop(directory: Path) -> Iterator[Row]:
         keys = range(SPAN, (LOOPED + 1) * SPAN, SPAN)
         write_one_at_a_time(looped / "store.db", looped / "journal.db", writes, keys)
         loop = LOOPED / (time.perf_counter() - started)
-        rates.append(_rate(drained(_copied(full, directory / f"drained-{turn}"))))
+        rates.append(rate(drained(_copied(full, directory / f"drained-{turn}"))))
         ratios.append(rates[-1] / loop)
     what = f"registrar, {RESULTS} results a payload"
     yield row(f"{what}: times the same writes one at a time", ratios, "x", floor=5)
@@ -63,7 +63,7 @@ def _against_a_loop(directory: Path) -> Iterator[Row]:
 def _backlog(directory: Path) -> Iterator[Row]:
     payloads = Payloads(BACKLOG_RESULTS)
     looks = drained(_filled(directory / "backlog", payloads, BACKLOG))
-    slices = [_rate(part) for part in _slices(looks)]
+    slices = [rate(part) for part in _slices(looks)]
     what = f"backlog of {BACKLOG:,}, {BACKLOG_RESULTS} results a payload"
     yield row(f"{what}: payloads a second, tenth by tenth", slices, "/s")
     share = slices[-1] / slices[0]
@@ -107,7 +107,7 @@ def drained(directory: Path, config: str = "") -> list[Look]:
     return looks
 
 
-def _rate(looks: list[Look]) -> float:
+def rate(looks: list[Look]) -> float:
     """Return payloads a second from the first delivery that was seen to the last."""
     moved = [look for look in looks if look.left < looks[0].left or look.left == 0] or looks
     return (moved[0].left - moved[-1].left) / (moved[-1].at - moved[0].at)
