@@ -21,6 +21,9 @@ from rerund.registrar_upkeep import AGAIN_AFTER, PURGE_EVERY, SWEEP_EVERY, Upkee
 from rerund.rerun.service import STUCK_SECONDS
 from rerund.stores.ports import StoreRejected, StoreUnavailable
 from rerund.waiting_list import WaitingList, WaitingListRefresh
+from tests.rerund.conftest import EVERYWHERE
+
+pytestmark = EVERYWHERE
 
 
 class Unreliable:
@@ -312,6 +315,20 @@ async def test_mappings_that_appear_take_their_results(daemon, site):
     site.lab()
     await daemon.drain()
     assert site.slots() == {1: "12.5"}
+
+
+async def test_the_copy_is_in_the_codes_of_the_mappings_as_they_are_now(daemon, site):
+    site.report()
+    await daemon.put(site.payload("09:00", WBC="12.5"))
+    await daemon.drain()
+    site.request(1)
+    await daemon.drain()
+    assert daemon.copy.open_reruns("S1")[0].tests == {"42": ["WBC"]}
+    data = site.lab_data
+    renamed = msgspec.structs.replace(data.mappings[0], test_code="LEU")
+    site.lab(msgspec.structs.replace(data, mappings=(renamed, *data.mappings[1:])))
+    await daemon.drain()
+    assert daemon.copy.open_reruns("S1")[0].tests == {"42": ["LEU"]}
 
 
 class NothingApplied:
