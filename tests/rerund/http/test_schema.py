@@ -28,7 +28,7 @@ def office(tmp_path_factory):
     """A lab with a report in each state that takes part in reruns."""
     folder = tmp_path_factory.mktemp("lab")
     with ExitStack() as stack:
-        site = stack.enter_context(opened(folder, Rules()))
+        site = stack.enter_context(opened(StoreSettings(str(folder)), Rules()))
         for report in (1, 2, 3, 4):
             sample = f"S{report}"
             site.report(report, sample)
