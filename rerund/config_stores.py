@@ -64,7 +64,7 @@ class MysqlSection(_ServerSection):
     user: Word = "rerund"
     connect_timeout: Seconds = 5.0
     timeout: Seconds = 30.0
-    pool_size: int = Field(default=5, ge=2)
+    pool_size: int = Field(default=16, ge=2)
 
 
 class MongodbSection(_ServerSection):
@@ -76,7 +76,7 @@ class MongodbSection(_ServerSection):
     auth_source: Word = "admin"
     connect_timeout: Seconds = 5.0
     timeout: Seconds = 30.0
-    pool_size: int = Field(default=10, ge=1)
+    pool_size: int = Field(default=16, ge=1)
 
 
 class RedisSection(_ServerSection):

@@ -37,7 +37,7 @@ class MysqlSettings(_Server, frozen=True):
     tls: Tls | None = None
     connect_timeout: float = 5.0
     timeout: float = 30.0
-    pool_size: int = 5
+    pool_size: int = 16
 
     @property
     def place(self) -> str:
@@ -56,7 +56,7 @@ class MongodbSettings(_Server, frozen=True):
     tls: Tls | None = None
     connect_timeout: float = 5.0
     timeout: float = 30.0
-    pool_size: int = 10
+    pool_size: int = 16
 
     @property
     def place(self) -> str:
