@@ -17,7 +17,16 @@ from tests.rerund.conftest import EVERYWHERE, ON_SERVERS, Site, opened, ruled
 from tests.rerund.stores_at import settings_of
 from tests.servers.images import PutBack, image
 
-WRITES = ("commit", "mark_applied", "mark_checked", "apply", "publish", "notify")
+WRITES = (
+    "commit",
+    "mark_applied",
+    "mark_checked",
+    "apply",
+    "publish",
+    "notify",
+    "begin_request",
+    "end_request",
+)
 
 
 class Crash(BaseException):
