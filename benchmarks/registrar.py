@@ -14,9 +14,9 @@ from benchmarks.writes import Write, recording, write_one_at_a_time
 from rerund.journal.reader import JournalReader
 from rerund.journal.schema import SPAN
 from rerund.rerun.service import RerunService
-from rerund.stores.database import Database
 from rerund.stores.opening import open_stores
 from rerund.stores.settings import StoreSettings
+from rerund.stores.sqlite_database import SqliteDatabase
 
 RESULTS, ROUNDS = 21, 3
 DRAINED, LOOPED = 3000, 50
@@ -43,8 +43,8 @@ def rows() -> Iterator[Row]:
 
 def _against_a_loop(directory: Path) -> Iterator[Row]:
     payloads = Payloads(RESULTS)
-    full = _filled(directory / "full", payloads, DRAINED)
-    short = _filled(directory / "short", payloads, LOOPED)
+    full = filled(directory / "full", payloads, DRAINED)
+    short = filled(directory / "short", payloads, LOOPED)
     writes = _recorded(_copied(short, directory / "recorded"), payloads)
     ratios, rates = [], []
     for turn in range(ROUNDS):
@@ -62,7 +62,7 @@ def _against_a_loop(directory: Path) -> Iterator[Row]:
 
 def _backlog(directory: Path) -> Iterator[Row]:
     payloads = Payloads(BACKLOG_RESULTS)
-    looks = drained(_filled(directory / "backlog", payloads, BACKLOG))
+    looks = drained(filled(directory / "backlog", payloads, BACKLOG))
     slices = [rate(part) for part in _slices(looks)]
     what = f"backlog of {BACKLOG:,}, {BACKLOG_RESULTS} results a payload"
     yield row(f"{what}: payloads a second, tenth by tenth", slices, "/s")
@@ -72,11 +72,12 @@ def _backlog(directory: Path) -> Iterator[Row]:
     yield row(f"{what}: memory grown from its first tenth to its end", [grown], "MB", ceiling=10.0)
 
 
-def _filled(directory: Path, payloads: Payloads, count: int) -> Path:
+def filled(directory: Path, payloads: Payloads, count: int) -> Path:
+    """Make a state directory in which so many payloads wait for a store that knows them."""
     directory.mkdir()
     fill_journal(directory / "journal.db", payloads, count)
     with open_stores(StoreSettings(str(directory / "store.db"))):
-        database = Database(directory / "store.db", "bench")
+        database = SqliteDatabase(directory / "store.db", "bench")
         register_lab(database, payloads, count)
         database.close()
     return directory

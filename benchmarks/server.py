@@ -135,6 +135,12 @@ class DaemonUnderTest:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
+    def http_port(self) -> int:
+        """Return the port of the HTTP interface, once it listens."""
+        return int(
+            next(event["port"] for event in self._events() if event["event"] == "http_listening")
+        )
+
     def seconds_until_decided(self) -> float:
         """Wait until nothing is left to decode; returns how long that took."""
         started = time.perf_counter()
