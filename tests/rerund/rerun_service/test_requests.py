@@ -43,7 +43,10 @@ def test_another_number_is_taken_and_the_next_one_is_told(measured):
     measured.send("09:20", WBC="12.0", rerun=-1)
     with pytest.raises(Conflict) as refused:
         measured.request(1, rerun_number=1)
-    assert (refused.value.code, refused.value.details) == ("number_taken", {"next": 2})
+    assert (refused.value.code, refused.value.details) == (
+        "number_taken",
+        {"next": 2, "version": 2},
+    )
 
 
 def test_a_request_while_one_is_open_is_refused(measured):
