@@ -16,6 +16,9 @@ from tests.faults.instruments import Instrument, RunValues, frames
 CODES = ("WBC", "RBC", "HGB", "PLT")
 """Test codes of the instruments; the index of each in the report is its place here, from 1."""
 
+PAUSE = 0.3
+"""Seconds between two runs of an instrument, some ten times as busy as a real one."""
+
 RETRIED = 0.2
 """How many of the answers are treated as lost: the client asks again with the same key."""
 
@@ -159,6 +162,7 @@ async def measure(
         values: RunValues = {(code, at): _value(rng) for code in codes}
         await instrument.until_sent(frames(sample, values, rerun=rng.random() < 0.7))
         told.sent.update((sample, code, value) for (code, _), value in values.items())
+        await asyncio.sleep(PAUSE)
 
 
 def _value(rng: random.Random) -> str:

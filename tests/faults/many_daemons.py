@@ -39,7 +39,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Many daemons and people at the same reports.")
     parser.add_argument("--daemons", type=int, default=4)
     parser.add_argument("--clients", type=int, default=40, help="at the HTTP interfaces")
-    parser.add_argument("--reports", type=int, default=30)
+    parser.add_argument("--reports", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, help="of what they do; printed when not given")
     return parser.parse_args()
