@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import decoding, fetching, registrar, scale, server
+from benchmarks import decoding, fetching, registrar, registrar_servers, scale, server
 from benchmarks.measure import SLACK, Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
@@ -12,6 +12,7 @@ GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "server": server.rows,
     "scale": scale.rows,
     "registrar": registrar.rows,
+    "registrar-servers": registrar_servers.rows,
     "fetching": fetching.rows,
 }
 

@@ -30,11 +30,15 @@ from rerund.payload_codec import unpack
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.service import RerunService
 from rerund.stores.ports import StoreRejected, StoreUnavailable
+from rerund.stores.settings import StoreSettings
 
 log = structlog.get_logger(__name__)
 
 BATCH = 64
 """Payloads per transaction: enough to share its cost, short enough to let the wire go first."""
+
+LANES = 4
+"""Lanes on a server: while one waits for an answer, others decide."""
 
 FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 STOP_POLL = 0.1
@@ -61,6 +65,14 @@ Alone = Callable[[], AbstractContextManager[None]]
 
 MarkPayloads = Callable[[Sequence[Mark], Callable[[Exception | None], None]], None]
 """Commits delivery states to the journal and calls back, maybe in another thread."""
+
+
+def lanes_of(stores: StoreSettings) -> int:
+    """How many lanes stores are worth: an embedded one takes one writer at a time.
+
+    A connection is left for the leases.
+    """
+    return 1 if stores.mysql is None else max(1, min(LANES, stores.mysql.pool_size - 1))
 
 
 class Registrar:

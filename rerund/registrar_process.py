@@ -23,7 +23,7 @@ from rerund.child_line import UNUSABLE, receive
 from rerund.journal.lock import delivering
 from rerund.journal.reader import JournalReader
 from rerund.journal.rows import Mark
-from rerund.registrar import Registrar
+from rerund.registrar import Registrar, lanes_of
 from rerund.registrar_channel import (
     Earlier,
     Leases,
@@ -164,6 +164,7 @@ def _work(start: Start, channel: Channel) -> None:
             channel.mark,
             Upkeep(start.lab_id, service, stores.reports, refresh),
             poll_interval=start.poll_interval,
+            lanes=lanes_of(start.stores),
             alone=partial(delivering, Path(start.journal_path)),
         )
         leases = LeaseThread(_keeper(start, stores.reports, channel), start.poll_interval)
