@@ -21,7 +21,8 @@ from rerund.stores.sqlite_database import SqliteDatabase
 RESULTS, ROUNDS = 21, 3
 DRAINED, LOOPED = 3000, 50
 BACKLOG, BACKLOG_RESULTS, SLICES = 100_000, 8, 10
-LOOK = 0.05
+LOOK, LONG_LOOK = 0.05, 1.0
+"""Seconds between two looks; counting a long backlog takes milliseconds of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _against_a_loop(directory: Path) -> Iterator[Row]:
 
 def _backlog(directory: Path) -> Iterator[Row]:
     payloads = Payloads(BACKLOG_RESULTS)
-    looks = drained(filled(directory / "backlog", payloads, BACKLOG))
+    looks = drained(filled(directory / "backlog", payloads, BACKLOG), every=LONG_LOOK)
     slices = [rate(part) for part in _slices(looks)]
     what = f"backlog of {BACKLOG:,}, {BACKLOG_RESULTS} results a payload"
     yield row(f"{what}: payloads a second, tenth by tenth", slices, "/s")
@@ -94,7 +95,7 @@ def _recorded(directory: Path, payloads: Payloads) -> list[Write]:
     return writes
 
 
-def drained(directory: Path, config: str = "") -> list[Look]:
+def drained(directory: Path, config: str = "", every: float = LOOK) -> list[Look]:
     """Let a daemon deliver all of a journal; returns what was seen of it."""
     looks: list[Look] = []
     with (
@@ -104,7 +105,7 @@ def drained(directory: Path, config: str = "") -> list[Look]:
         while not looks or looks[-1].left:
             left = reader.backlog()["payload_pending"]
             looks.append(Look(time.perf_counter(), left, daemon.resident_megabytes()))
-            time.sleep(LOOK)
+            time.sleep(every)
     return looks
 
 
