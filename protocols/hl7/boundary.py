@@ -14,7 +14,7 @@ def starts(content: bytes) -> Iterator[int]:
     start = content.find(b"MSH")
     while start >= 0:
         before, after = content[max(0, start - 1) : start], content[start + 3 : start + 4]
-        if before in (b"", b"\r", b"\n", b"\xbf") and after and not after.isalnum():
+        if before in (b"", b"\r", b"\n", b"\xbf") and after > b" " and not after.isalnum():
             yield start
         start = content.find(b"MSH", start + 3)
 

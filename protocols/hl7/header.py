@@ -20,6 +20,10 @@ _REACH: Final = 4096
 """MSA stands directly after MSH and the few segments about software (SFT, UAC)."""
 
 
+_ESCAPE: Final = b"\x1b"
+"""Begins another character set in 7-bit text (ISO 2022)."""
+
+
 class Acknowledges(NamedTuple):
     """What an MSA segment says: of which message, and how it was taken."""
 
@@ -103,7 +107,7 @@ def read_header(content: bytes, dialect: Dialect = STANDARD) -> Header | None:
         return None
     codec, _ = find_codec(line, dialect)
     text, _ = charset.decode(line, codec)
-    if not line.isascii() and _encodes_otherwise(text, line, codec):
+    if (_ESCAPE in line or not line.isascii()) and _encodes_otherwise(text, line, codec):
         codec = "latin-1"
         text = line.decode(codec)
     delimiters = read_delimiters(text, dialect.header_backslash) or DEFAULT
@@ -116,10 +120,7 @@ def read_header(content: bytes, dialect: Dialect = STANDARD) -> Header | None:
 
 def _encodes_otherwise(text: str, line: bytes, codec: str) -> bool:
     """Whether an echo would differ from what came: some sets write one character in two ways."""
-    try:
-        return charset.encode(text, codec) != line
-    except UnicodeEncodeError:
-        return True
+    return text.encode(codec, "replace") != line
 
 
 def _acknowledges(content: bytes, delimiters: Delimiters, codec: str) -> Acknowledges | None:

@@ -158,8 +158,9 @@ class BlockParser:
     def _overlong(self) -> Generator[Awaiting, None, Token]:
         """Drop the rest of a block that is too long, keeping its beginning as evidence."""
         buffer = self._stream.buffer
-        raw = bytes(buffer[:EVIDENCE])
-        del buffer[: self._dialect.max_message + 2]
+        limit = self._dialect.max_message + 2
+        raw = bytes(buffer[: min(limit, EVIDENCE)])
+        del buffer[:limit]
         mark = _MARK.search(buffer)
         while not mark:
             buffer.clear()

@@ -62,7 +62,7 @@ class Segment:
 
     def field(self, position: int) -> str:
         """Return the raw field at the standard's `position` (OBX-5 is 5)."""
-        fields = self.fields
+        fields = self.split or self.fields
         return fields[position] if position < len(fields) else ""
 
     def presence(self, position: int) -> Presence:
@@ -98,7 +98,11 @@ class Segment:
 
         Escape sequences are decoded, and bytes that could not be read are U+FFFD.
         """
-        raw = self.component(position, index, repetition) if index else self.field(position)
+        raw = self.field(position)
+        if not raw:
+            return raw
+        if index:
+            raw = self.component(position, index, repetition)
         coding = self.coding
         if raw.isascii() and coding.delimiters.escape not in raw:
             return raw

@@ -24,6 +24,8 @@ class Delimiters(NamedTuple):
 
 DEFAULT = Delimiters()
 
+_UNTIL_END = re.compile("[\r\n]")
+
 
 def read_delimiters(header: str, doubled_backslash: bool = False) -> Delimiters | None:
     r"""Return what a header segment (MSH, FHS, BHS) declares, or None when it cannot be meant."""
@@ -33,7 +35,7 @@ def read_delimiters(header: str, doubled_backslash: bool = False) -> Delimiters 
 @lru_cache(maxsize=64)
 def _read_delimiters(header: str, doubled_backslash: bool) -> Delimiters | None:
     field = header[3:4]
-    declared = header[4:].partition(field)[0] if field else ""
+    declared = _UNTIL_END.split(header[4:].partition(field)[0])[0] if field else ""
     if doubled_backslash:
         declared = declared.replace("\\\\", "\\", 1)
     characters = field + declared
@@ -82,7 +84,7 @@ def _decode(match: re.Match[str], delimiters: Delimiters, codec: str) -> str:
         "R": delimiters.repetition,
         "E": delimiters.escape,
         "T": delimiters.subcomponent,
-        "P": delimiters.truncation,
+        "P": delimiters.truncation or "#",
     }
     return meanings.get(code, "")
 
@@ -99,9 +101,10 @@ def _shift(match: re.Match[str]) -> str:
     """Read what follows a change of character set, which is an ISO 2022 escape sequence."""
     shifted = b"\x1b" + bytes.fromhex(match[1]) + match[2].encode("latin-1", "replace")
     try:
-        return shifted.decode("iso2022_jp_2")
+        text = shifted.decode("iso2022_jp_2")
     except UnicodeDecodeError:
         return match[0]
+    return match[0] if "\x1b" in text else text
 
 
 @lru_cache(maxsize=32)
