@@ -58,6 +58,10 @@ _WITHOUT_LOCATION: Final = ("2.1", "2.2", "2.3", "2.4")
 """Versions whose ERR segment has ERR-1 alone; from v2.5 on it is ERR-2 to ERR-4."""
 
 
+_WITHOUT_STRUCTURE: Final = ("2.1", "2.2", "2.3")
+"""Versions whose MSH-9 has no third component."""
+
+
 class Stamp(NamedTuple):
     """MSH-10 and MSH-7 of a message of ours."""
 
@@ -156,7 +160,7 @@ def acknowledge(
 def _answering_header(header: Header, stamp: Stamp) -> list[str]:
     component = header.delimiters.component
     kind = ["ACK", header.event] if header.event else ["ACK"]
-    if header.component(9, 3):
+    if header.component(9, 3) and header.version not in _WITHOUT_STRUCTURE:
         kind.append("ACK")
     return [
         "MSH",

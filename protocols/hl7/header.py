@@ -124,7 +124,8 @@ def _encodes_otherwise(text: str, line: bytes, codec: str) -> bool:
 
 
 def _acknowledges(content: bytes, delimiters: Delimiters, codec: str) -> Acknowledges | None:
-    found = _MSA.search(content, 0, _REACH)
+    near = content.find(b"MSA", 0, _REACH)
+    found = _MSA.search(content, max(0, near - 1), _REACH) if near >= 0 else None
     if found is None:
         return None
     text, _ = charset.decode(found[1], codec)

@@ -302,7 +302,7 @@ def test_any_bytes_are_parsed_and_nothing_raised(data, charset):
 @pytest.mark.parametrize(
     ("name", "segments", "problems"),
     [
-        ("hl7/genexpert_oru_r32.hl7", 30, []),
+        ("hl7/genexpert_oru_r32.hl7", 31, []),
         ("hl7/genexpert_qbp_z03.hl7", 3, []),
         ("hl7/genexpert_qcn_j01.hl7", 2, []),
         ("hl7/mindray_bc5380.hl7", 69, ["line_feed"]),
