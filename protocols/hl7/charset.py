@@ -1,7 +1,8 @@
 """Character sets by their names in MSH-18 (HL7 table 0211), and bytes that have none.
 
 Bytes that the set does not have are kept as lone surrogates (`surrogateescape`), so that
-encoding gives them back. A set whose codec can not say so is then read as ASCII.
+encoding gives them back. Where that cannot be, because an escape sequence of ISO 2022 is broken,
+the segment is read as ASCII.
 """
 
 from functools import lru_cache
@@ -63,10 +64,14 @@ def decode(data: bytes, codec: str) -> tuple[str, bool]:
         return data.decode(codec), True
     except UnicodeDecodeError:
         pass
+    return "\r".join(_decode_line(line, codec) for line in data.split(b"\r")), False
+
+
+def _decode_line(line: bytes, codec: str) -> str:
     try:
-        return data.decode(codec, "surrogateescape"), False
+        return line.decode(codec, "surrogateescape")
     except UnicodeDecodeError:
-        return data.decode("ascii", "surrogateescape"), False
+        return line.decode("ascii", "surrogateescape")
 
 
 def encode(text: str, codec: str) -> bytes:

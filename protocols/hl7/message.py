@@ -133,11 +133,12 @@ def _arrange(message: Message, lines: Iterable[str]) -> None:
 
 
 def _unreadable(message: Message) -> list[Problem]:
-    return [
+    found = [
         Problem("unreadable_character", segment.number)
         for segment in message.segments
         if charset.readable(segment.text) != segment.text
     ]
+    return found or [Problem("unreadable_character", 0)]
 
 
 def build(

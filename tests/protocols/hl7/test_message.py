@@ -207,6 +207,15 @@ def test_item_133_undecodable_bytes_lose_nothing_and_are_told(name, raw, value):
     assert build(fields, found.coding.delimiters, found.coding.codec) == content
 
 
+@pytest.mark.conformance(91, 133)
+def test_item_133_a_broken_escape_sequence_spoils_its_segment_only():
+    content = message("1", "ORU^R01", "PID|患者", "OBX|@", charset="~ISO IR87").decode()
+    found = parse(content.encode("iso2022_jp").replace(b"@", b"5.5\x1b$B!"))
+    assert found.problems == [Problem("unreadable_character", 0)]
+    assert found.first("PID").value(1) == "患者"
+    assert found.first("OBX").value(1) == "5.5\x1b$B!"
+
+
 @pytest.mark.conformance(137)
 @pytest.mark.parametrize(
     ("parts"),
