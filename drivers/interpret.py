@@ -17,6 +17,7 @@ from drivers.profile import Profile
 from drivers.reader import Reader
 from drivers.result import HostQuery, Interpretation, Note, Patient, SampleResults
 from drivers.results import read_results
+from drivers.source import ANY_COMPONENT, FieldPath
 from protocols.astm.message import Message
 
 _ABORTED = frozenset("TRE")
@@ -56,6 +57,7 @@ class _MessageReading:
         self._order = 0
         self._rows: list[Fields] = []
         self._ordinals: list[int] = []
+        self._comments: list[tuple[int, Fields]] = []
         self._first_result = 0
         self._uncoded = 0
 
@@ -72,6 +74,8 @@ class _MessageReading:
                 self._enter(kind, record.fields, ordinal)
             elif kind == "Q":
                 self._query(record.fields)
+            elif kind == "C" and self._rows:
+                self._comments.append((len(self._rows) - 1, record.fields))
         self._leave_order()
         self._check_profile(message)
         self._end(message)
@@ -104,7 +108,8 @@ class _MessageReading:
         rows, ordinals = self._rows, self._ordinals
         self._rows, self._ordinals = [], []
         self._first_result = self._first_result or ordinals[0]
-        read = read_results(self._reader, self._context, rows, ordinals, self._prefix)
+        comments, self._comments = self._comments, []
+        read = read_results(self._reader, self._context, rows, ordinals, self._prefix, comments)
         self._sample(ordinals[0]).results.extend(read.results)
         for code, ordinal in read.problems:
             self._note(code, ordinal)
@@ -151,13 +156,14 @@ class _MessageReading:
         self._context.enter("Q", fields)
         section, picker = self._reader.profile.query, self._reader.picker
         path = section.sample_id
-        names = picker.repeats(path, self._context.field("Q", path.field))
+        raw = self._context.field("Q", path.field)
+        names = picker.repeats(path, raw)
         code = picker.find(section.mode, self._context.field)
         self._found.queries.append(
             HostQuery(
                 self._number,
                 tuple(name for name in names if name != "ALL"),
-                "ALL" in self._context.field("Q", path.field),
+                "ALL" in picker.every(FieldPath("Q", path.field, None, ANY_COMPONENT), raw),
                 section.modes.get(code, "unknown"),
                 code in section.abort,
             )

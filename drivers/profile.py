@@ -11,12 +11,13 @@ import difflib
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_type_hints
 
 from pydantic import AfterValidator, Field, ValidationError, create_model
 
 from drivers.quirks import QUIRKS
 from drivers.sections import (
+    Backing,
     KindMark,
     MessageSection,
     PatientSection,
@@ -97,6 +98,15 @@ class Profile(Table):
     rerun: RerunSection
     query: QuerySection = QuerySection()
     quirks: tuple[Annotated[str, AfterValidator(_known_quirk)], ...] = ()
+
+    def backing(self, part: str) -> Backing | None:
+        """Return the strongest kind of source that backs a table or a key of this profile."""
+        kinds = {
+            source.kind
+            for source in self.source
+            if any(f"{backed}.".startswith(f"{part}.") for backed in source.backs)
+        }
+        return next((kind for kind in get_args(Backing) if kind in kinds), None)
 
     @cached_property
     def readers(self) -> dict[Any, Any]:

@@ -1,10 +1,10 @@
 """A profile made ready to read: its rules compiled for one set of delimiters and one zone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from drivers.fields import Column, Context, Picker, RawText
+from drivers.fields import Column, Context, Fields, Picker, RawText
 from drivers.marks import KindReader, Mark, MarkReader
 from drivers.profile import Profile
 from drivers.quirks import QUIRKS
@@ -46,7 +46,9 @@ class Reader:
         self._quirks = [QUIRKS[name] for name in profile.quirks]
         section = profile.result
         codes = _paths(section.test_code, section.dilution, section.replicate)
-        details = (*_paths(section.units, section.reference_range), section.flags)
+        self.comment_paths = [path for path in section.flags if path.record == "C"]
+        self._flags = [path for path in section.flags if path.record != "C"]
+        details = (*_paths(section.units, section.reference_range), *self._flags)
         times = list(section.run_at)
         main = times.index("main") if "main" in times else len(times)
         self.code = Column(codes, self._code)
@@ -100,7 +102,7 @@ class Reader:
 
     def _details(self, raw: RawText) -> Details:
         section = self.profile.result
-        flags = self.picker.every(section.flags, raw(section.flags.record, section.flags.field))
+        flags = self._texts(self._flags, raw)
         limits = [section.flag_comparators[f] for f in flags if f in section.flag_comparators]
         return Details(
             self.picker.find(section.units, raw) or None,
@@ -109,6 +111,19 @@ class Reader:
             limits[0] if limits else None,
             self._marks.read(raw),
         )
+
+    def comment_flags(self, fields: Fields) -> list[str]:
+        """Return the flags in a comment record that follows a result."""
+        return self._texts(
+            self.comment_paths,
+            lambda _, position: fields[position - 1] if position <= len(fields) else "",
+        )
+
+    def _texts(self, paths: Iterable[FieldPath], raw: RawText) -> list[str]:
+        texts = (
+            text for path in paths for text in self.picker.every(path, raw(path.record, path.field))
+        )
+        return [text for text in texts if text not in self.profile.result.no_flag]
 
     def patient(self, context: Context) -> Patient | None:
         """Return who the sample is from; None when the message does not say."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import PlainValidator
 
 _PATH = re.compile(
-    r"(?P<record>[HPORQL])\.(?P<field>[1-9]\d?)"
+    r"(?P<record>[HPORQLC])\.(?P<field>[1-9]\d?)"
     r"(?:\[(?P<repeat>[1-9]\d?)\])?(?:\.(?P<component>[1-9]\d?|\*))?"
 )
 
@@ -32,10 +32,10 @@ class FieldPath:
     component: int | None = None
 
     @classmethod
-    def parse(cls, text: object) -> Self:
-        """Read a path such as `R.3.4`. Raises ValueError."""
+    def parse(cls, text: object, records: str = "HPORQL") -> Self:
+        """Read a path such as `R.3.4`, of one of these records. Raises ValueError."""
         match = _PATH.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
+        if match is None or match["record"] not in records:
             raise ValueError(
                 f"expected a field such as R.4, R.3.5, O.3.* or O.5[2].4, got {text!r}"
             )

@@ -1,5 +1,6 @@
 """`rerund drivers`: what instruments rerund knows, how well, and whether a profile works."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,26 +29,45 @@ def _load(name: str, folder: Path | None) -> Profile:
 
 @app.command("list", epilog="Example: rerund drivers list")
 def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """List every profile: models, how it marks reruns, and how sure we are."""
+    """List every profile: what it can tell, and what stands behind that.
+
+    What a source backs is named by the strongest one: manual, digest (someone's table of a
+    manual), capture, code (a program that worked), family (an instrument like it).
+    """
     profiles = [_load(name, folder) for name in available([folder] if folder else [])]
     if as_json:
         print_json([_summary(profile) for profile in profiles])
         return
     print_table(
-        ["name", "version", "vendor", "models", "reruns", "sources", "unverified"],
+        ["name", "protocol", "models", "results", "QC", "rerun", "query", "unverified"],
         [
             [
                 profile.name,
-                profile.version,
-                profile.vendor,
-                ", ".join(profile.models),
-                "marked" if profile.rerun.marked else "by history",
-                len(profile.source),
+                profile.protocol,
+                _models(profile.models),
+                *(backing or "-" for backing in _backings(profile).values()),
                 len(profile.unverified),
             ]
             for profile in profiles
         ],
     )
+
+
+def _models(models: Sequence[str]) -> str:
+    """The models in the width of a column."""
+    shown = ", ".join(models[:3])
+    return f"{shown} and {len(models) - 3} more" if len(models) > 3 else shown
+
+
+def _backings(profile: Profile) -> dict[str, str | None]:
+    """What stands behind each thing that a profile tells; None when it does not."""
+    marks = profile.backing("rerun.mark") or "unknown"
+    return {
+        "results": profile.backing("result"),
+        "qc": profile.backing("kind"),
+        "rerun": marks if profile.rerun.marked else "by history",
+        "query": profile.backing("query"),
+    }
 
 
 def _summary(profile: Profile) -> dict[str, object]:
@@ -58,6 +78,7 @@ def _summary(profile: Profile) -> dict[str, object]:
         "models": list(profile.models),
         "protocol": profile.protocol,
         "reruns_marked": profile.rerun.marked,
+        "backing": _backings(profile),
         "sources": [source.model_dump() for source in profile.source],
         "verified": list(profile.verified),
         "unverified": list(profile.unverified),
@@ -82,7 +103,8 @@ def show(
         typer.echo(profile.about)
     for source in profile.source:
         place = ", ".join(part for part in (source.revision, source.pages) if part)
-        typer.echo(f"  source      {source.document}{f' ({place})' if place else ''}")
+        kind = source.kind or "source"
+        typer.echo(f"  {kind:11} {source.document}{f' ({place})' if place else ''}")
         typer.echo(f"              backs {', '.join(source.backs)}")
     for text in profile.verified:
         typer.echo(f"  verified    {text}")

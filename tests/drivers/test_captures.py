@@ -46,10 +46,18 @@ def test_a_message_is_read_whole(
         assert result.test_code in row[2]
         assert result.value == row[3].strip().replace("&R&", "\\")
         assert (result.units or "") == row[4]
-        assert result.abnormal_flags == ([row[6]] if row[6] else [])
+        assert [flag for flag in result.abnormal_flags if not flag.isdigit()] == (
+            [row[6]] if row[6] else []
+        )
         assert (result.result_status or "") == row[8]
         assert result.run_at == run_at
         assert (result.run_kind, result.next_action) == ("unknown", "none")
+
+
+def test_the_alarms_of_a_cobas_stand_in_its_comments(read_capture: Read) -> None:
+    (sample,) = read_capture("roche-cobas-c311", "cobas_c311.astm").samples
+    alarms = [one.abnormal_flags[1:] for one in sample.results]
+    assert alarms == [["43"], [], [], [], [], [], ["43"]]
 
 
 def test_sysmex_pictures_and_messages_are_no_numbers(read_capture: Read) -> None:
