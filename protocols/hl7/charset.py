@@ -14,6 +14,7 @@ _CODECS: Final = {
     "UNICODE": "utf-8",
     "UNICODE UTF-8": "utf-8",
     "UTF-8": "utf-8",
+    "UTF8": "utf-8",
     "GB 18030-2000": "gb18030",
     "GB18030": "gb18030",
     "GBK": "gb18030",

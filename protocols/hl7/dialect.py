@@ -86,6 +86,9 @@ class Dialect:
     header_backslash: bool = False
     r"""Read a header `MSH|^~\\&` as `MSH|^~\&` (the backslash was escaped once too often)."""
 
+    utf16_escapes: bool = False
+    r"""Read `\Z03BC\` as UTF-16 (Cepheid GeneXpert, BioSystems); otherwise it stays as it is."""
+
 
 STANDARD = Dialect()
 """The defaults above."""
