@@ -210,14 +210,15 @@ class _MessageReading(MessageReading):
 
     def _attach(self, segment: Segment) -> None:
         picker = self._reader.picker
-        data = segment.components(5)
+        data_type, parts = segment.field(2), segment.components(5)
         code = self._readers.plain.code.bind(self._groups)
         (row,) = self._readers.plain.lay_out([segment])
         name = segment.value(3, 2) or code[self._readers.plain.code.key(row)].test_code
         sample_id = picker.find(self._profile.specimen.id, self._groups.field)
-        form = "/".join(filter(None, data[_FORM.get(segment.field(2), _NO_FORM)])).lower()
+        form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)])).lower()
+        size = len(parts[-1] if data_type == "ED" else segment.field(5))
         self._found.attachments.append(
-            Attachment(self._number, segment.number, sample_id, name, form, len(data[-1]))
+            Attachment(self._number, segment.number, sample_id, name, form, size)
         )
 
     def _read_order_as_results(self, reader: Hl7Reader) -> None:
