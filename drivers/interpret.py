@@ -173,9 +173,12 @@ class _MessageReading:
         """Refuse a message of which this profile finds no test, or no value."""
         section = self._reader.profile.result
         samples = self._samples.values()
-        if self._uncoded and all(r.test_code == "" for s in samples for r in s.results):
+        results = [result for sample in samples for result in sample.results]
+        # A result without test and value is an instrument's way to say that there is none.
+        valued = any(result.value for result in results)
+        if self._uncoded and valued and all(result.test_code == "" for result in results):
             self._object("no_test_code", "hold", self._first_result, str(section.test_code))
-        if not any(r.value for s in samples for r in s.results) and _holds_values(message):
+        if not valued and _holds_values(message):
             self._object("no_value", "hold", self._first_result, str(section.value))
 
     def _end(self, message: Message) -> None:
