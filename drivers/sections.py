@@ -27,6 +27,7 @@ StatusMeaning = Literal[
     "pending",
     "cannot_be_done",
     "withdrawn",
+    "status_update",
     "retransmission",
 ]
 

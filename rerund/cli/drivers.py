@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from drivers import selftest
-from drivers.profile import Profile, ProfileError, available, load
+from drivers.profile import AnyProfile, Profile, ProfileError, available, load
 from rerund.cli.exits import REFUSED, USAGE, fail, fail_with
 from rerund.cli.options import JsonOption
 from rerund.cli.tables import print_json, print_table
@@ -20,7 +20,7 @@ FolderOption = Annotated[
 ]
 
 
-def _load(name: str, folder: Path | None) -> Profile:
+def _load(name: str, folder: Path | None) -> AnyProfile:
     try:
         return load(name, [folder] if folder else [])
     except ProfileError as error:
@@ -132,12 +132,14 @@ def check_profiles(
     ] = None,
     samples: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SAMPLE...]", help="CASE.astm files, each with its CASE.json."),
+        typer.Argument(
+            metavar="[SAMPLE...]", help="CASE.astm or CASE.hl7 files, each with its CASE.json."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every profile there is.")] = False,
     golden: Annotated[
         Path | None,
-        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/*.astm."),
+        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/."),
     ] = None,
     folder: FolderOption = None,
 ) -> None:
@@ -154,12 +156,12 @@ def check_profiles(
         raise typer.Exit(REFUSED)
 
 
-def _samples(profile: Profile, samples: list[Path], golden: Path | None) -> list[Path]:
-    found = sorted((golden / profile.name).glob("*.astm")) if golden else []
+def _samples(profile: AnyProfile, samples: list[Path], golden: Path | None) -> list[Path]:
+    found = sorted((golden / profile.name).glob(f"*.{profile.protocol}")) if golden else []
     return [*samples, *found]
 
 
-def _reads(profile: Profile, samples: list[Path]) -> bool:
+def _reads(profile: AnyProfile, samples: list[Path]) -> bool:
     """Print how a profile reads its samples; False when one is read differently."""
     failed = 0
     for sample in samples:
@@ -174,7 +176,7 @@ def _reads(profile: Profile, samples: list[Path]) -> bool:
     return not failed
 
 
-def _differences(profile: Profile, sample: Path) -> list[str]:
+def _differences(profile: AnyProfile, sample: Path) -> list[str]:
     try:
         return selftest.check(profile, sample)
     except OSError as error:
