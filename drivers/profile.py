@@ -113,12 +113,8 @@ class Profile(Table):
     quirks: tuple[Annotated[str, AfterValidator(_known_quirk)], ...] = ()
 
     def backing(self, part: str) -> Backing | None:
-        """Return the strongest kind of source that backs a table or a key of this profile."""
-        kinds = {
-            source.kind
-            for source in self.source
-            if any(f"{backed}.".startswith(f"{part}.") for backed in source.backs)
-        }
+        """Return the strongest kind of source that backs a part of this profile as a whole."""
+        kinds = {source.kind for source in self.source if part in source.backs}
         return next((kind for kind in get_args(Backing) if kind in kinds), None)
 
     @cached_property

@@ -93,8 +93,10 @@ class MessageReading:
     def _check_profile(self, holds_values: bool) -> None:
         """Refuse a message of which this profile finds no test, or no value that is there."""
         section = self._reader.profile.result
-        samples = self._samples.values()
-        if self._uncoded and all(r.test_code == "" for s in samples for r in s.results):
+        results = [result for sample in self._samples.values() for result in sample.results]
+        # A result without test and value is an instrument's way to say that there is none.
+        valued = any(result.value for result in results)
+        if self._uncoded and valued and all(result.test_code == "" for result in results):
             self._object("no_test_code", "hold", self._first_result, str(section.test_code))
-        if holds_values and not any(r.value for s in samples for r in s.results):
+        if holds_values and not valued:
             self._object("no_value", "hold", self._first_result, str(section.value))

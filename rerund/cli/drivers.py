@@ -8,6 +8,7 @@ import typer
 
 from drivers import selftest
 from drivers.profile import AnyProfile, Profile, ProfileError, available, load
+from drivers.sections import KindMark, RerunMark
 from rerund.cli.exits import REFUSED, USAGE, fail, fail_with
 from rerund.cli.options import JsonOption
 from rerund.cli.tables import print_json, print_table
@@ -110,19 +111,31 @@ def show(
         typer.echo(f"  verified    {text}")
     for text in profile.unverified:
         typer.echo(f"  UNVERIFIED  {text}")
-    if not profile.rerun.marked:
-        typer.echo("  reruns      no known mark: told by waiting list and history")
-    for mark in profile.rerun.mark:
-        means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
-        typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+    _show_rules(profile)
     typer.echo("  dialect")
     for key, value in profile.dialect_table.model_dump().items():
         typer.echo(f"    {key} = {value!r}")
 
 
-def _looked_for(mark: object) -> str:
-    equals = getattr(mark, "equals", None)
-    return "= " + ", ".join(equals) if equals else f"matches {getattr(mark, 'pattern', '')}"
+def _show_rules(profile: Profile) -> None:
+    """Print where things stand, and which codes tell controls and reruns."""
+    result = profile.result
+    times = " or ".join(map(str, result.run_at))
+    typer.echo(f"  specimen    {profile.specimen.id}")
+    typer.echo(f"  results     test {result.test_code}, value {result.value}, time {times}")
+    for kind in profile.kind:
+        typer.echo(f"  {kind.kind:11} {kind.field} {_looked_for(kind)}")
+    if not profile.rerun.marked:
+        typer.echo("  reruns      no known mark: told by waiting list and history")
+    for mark in profile.rerun.mark:
+        means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
+        typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+
+
+def _looked_for(mark: KindMark | RerunMark) -> str:
+    if mark.pattern is not None:
+        return f"matches {mark.pattern.pattern}"
+    return "= " + ", ".join(mark.equals or ())
 
 
 @app.command("test", epilog="Example: rerund drivers test ./analyzer.toml samples/*.astm")

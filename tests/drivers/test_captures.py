@@ -76,6 +76,26 @@ def test_sysmex_pictures_and_messages_are_no_numbers(read_capture: Read) -> None
     assert [one.numeric for one in sample.results[:3]] == ["8.13", "2.60", "8.0"]
 
 
+def test_wells_and_reactions_are_named_by_their_assay(read_capture: Read) -> None:
+    (ih1000,) = read_capture("biorad-ih1000", "biorad_ih1000.records").samples
+    assert [(one.test_code, one.value) for one in ih1000.results] == [
+        ("MO10^AntiA", "40"),
+        ("MO10^AntiB", "0"),
+        ("MO10^AntiD", "0"),
+        ("MO10^Result", "A^NEG^NEG^ccee^K-^NEG"),
+    ]
+    assert {(one.units, one.run_at) for one in ih1000.results} == {(None, "2022-03-11T11:41:03Z")}
+    (echo,) = read_capture("immucor-echo", "galileo_echo.records").samples
+    assert [(one.test_code, one.value) for one in echo.results[-3:]] == [
+        ("Screen/Screen 3", "4+"),
+        ("Screen/Pos Ctrl", "4+"),
+        ("Screen/Screen Interp", "Pos"),
+    ]
+    assert {(one.result_status, one.run_at) for one in echo.results} == {
+        ("F", "2006-03-06T16:44:29Z")
+    }
+
+
 GENERIC = [
     # capture, specimen, test codes, values, run time
     (

@@ -377,6 +377,8 @@ def test_results_that_are_all_empty_are_no_fault_of_the_profile(
 ) -> None:
     found = read(make_profile(), "P|1", "O|1|S1", "R|1|^^^GLU", "R|2|^^^K|^")
     assert [one.invalid_reason for one in found.samples[0].results] == ["empty", "empty"]
+    found = read(make_profile(), "P|1", "O|1|S1", "R|1|^^^||||||X|||||LIAISON")
+    assert found.notes == [Note("no_test_code", 1, 4)]
 
 
 def test_a_message_without_header_is_read_and_noted() -> None:

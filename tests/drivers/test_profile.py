@@ -162,8 +162,8 @@ def test_the_strongest_source_backs_a_part(make_profile: MakeProfile) -> None:
     source = '[[source]]\ndocument = "D"\nkind = "{}"\nbacks = ["{}"]\n'
     profile = make_profile(
         source.format("code", "result")
-        + source.format("capture", "result.value")
-        + source.format("manual", "results")
+        + source.format("capture", "result")
+        + source.format("manual", "result.value")
         + '[[source]]\ndocument = "of no kind"\nbacks = ["query"]\n'
     )
     assert [profile.backing(part) for part in ("result", "kind", "query")] == [

@@ -190,6 +190,13 @@ def test_a_driver_is_shown_with_its_sources_and_doubts(name):
         assert f"UNVERIFIED  {text}" in shown.stdout
 
 
+def test_a_driver_is_shown_with_where_things_stand():
+    lines = rerund("drivers", "show", "roche-cobas-6000").stdout.splitlines()
+    assert "  results     test R.3.4, value R.4.1, time R.13 or R.12" in lines
+    assert "  qc          O.4.5 = QC" in lines
+    assert "  reruns      R.9 = C: rerun" in lines
+
+
 def test_an_unknown_driver_is_named():
     shown = rerund("drivers", "show", "no-such")
     assert shown.exit_code == CONFIG
