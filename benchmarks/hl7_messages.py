@@ -1,15 +1,19 @@
 """HL7 messages and links, in one process: against `hl7.parse` and against a bare split."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import hl7
 
 from benchmarks.measure import Row, ratios, row
 from benchmarks.samples import oru, oru_with_pictures
+from drivers.profile import load
 from protocols.hl7 import message, mllp
 from protocols.hl7.acknowledgment import Stamp
 from protocols.hl7.events import MessageReceived
 from protocols.hl7.session import Session
+from rerund.interpreter import Decider, MemoryHistory, NoWaiting
+from rerund.payload_codec import to_json
 
 _STAMP = Stamp("H1", "20260520103001")
 
@@ -17,6 +21,7 @@ _STAMP = Stamp("H1", "20260520103001")
 def rows() -> Iterator[Row]:
     """Yield the HL7 rows."""
     yield from _parsing(oru(b"00000001"))
+    yield _payload(oru(b"00000001"))
     yield from _large(oru_with_pictures())
 
 
@@ -50,6 +55,35 @@ def _parsing(content: bytes) -> Iterator[Row]:
             "x",
             floor=floor,
         )
+
+
+def _payload(content: bytes) -> Row:
+    text = content.decode()
+    block = mllp.encode(content)
+    decider = Decider(
+        profile=load("mindray-bc"),
+        device_id="1",
+        device_name="bench",
+        lab_id=1,
+        journal_id="bench",
+        timezone=dt.UTC,
+    )
+
+    def peer() -> None:
+        hl7.parse(text)
+
+    def ours() -> None:
+        for received in mllp.unframe(block):
+            outcome = decider.decide(1, None, received.content, MemoryHistory(), NoWaiting())
+            for payload, _ in outcome.payloads:
+                to_json(payload)
+
+    return row(
+        "MLLP bytes to payload JSON, 64 results: times hl7.parse alone",
+        ratios(peer, ours, calls=10),
+        "x",
+        floor=15,
+    )
 
 
 def _large(content: bytes) -> Iterator[Row]:

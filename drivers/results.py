@@ -45,6 +45,7 @@ def read_results(
     rows = [row if len(row) >= width else [*row, *padding[len(row) :]] for row in rows]
     results: list[Result] = []
     problems: list[Problem] = []
+    add = results.append
     for ordinal, code, value, details, when in zip(
         ordinals,
         _meanings(reader.code, context, rows),
@@ -58,7 +59,7 @@ def read_results(
         units, reference_range, flags, limit, mark = details
         status, unusable, run_kind, next_action, evidence, confidence, marker = mark
         run_at, time_problem = when
-        results.append(
+        add(
             Result(
                 f"{prefix}{ordinal}",
                 test_code,

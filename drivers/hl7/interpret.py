@@ -9,7 +9,6 @@ before them. What the profile calls neither a result nor a query is noted.
 
 from collections.abc import Iterable
 from datetime import tzinfo
-from itertools import chain
 from typing import NamedTuple
 
 from drivers.digest import digest_lines
@@ -30,7 +29,8 @@ _FORM = {"ED": slice(1, 3), "RP": slice(2, 4)}
 
 _NO_FORM = slice(0)
 
-_BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
+_HEADS = frozenset({"MSH", "FHS", "BHS", "BTS", "FTS"})
+"""Segments that differ when a message is sent again, in part or as a whole."""
 
 
 def interpret(
@@ -80,12 +80,12 @@ def _digest(messages: Iterable[Message], volatile: Iterable[FieldPath]) -> bytes
     """Hash every segment, without the header fields that differ when a message is sent again."""
     skipped = {path.field for path in volatile}
     lines: list[str] = []
-    for segment in chain.from_iterable(message.segments for message in messages):
-        if segment.type == "MSH":
-            fields = enumerate(segment.fields)
+    for message in messages:
+        header = message.header
+        if header is not None:
+            fields = enumerate(header.fields)
             lines.append("\0".join([text for place, text in fields if place not in skipped]))
-        elif segment.type not in _BATCH:
-            lines.append(segment.text)
+        lines += [segment.text for segment in message.segments if segment.type not in _HEADS]
     return digest_lines(lines)
 
 
@@ -136,7 +136,7 @@ class _MessageReading(MessageReading):
     def _read_results(self, message: Message) -> None:
         for segment in message.segments:
             kind = segment.type
-            if kind == "OBX":
+            if kind == "OBX":  # first and in a line: nine of ten segments are one
                 self._obx.append(segment)
             elif kind == "NTE":
                 if self._obx:

@@ -390,3 +390,12 @@ def test_what_differs_when_sent_again_is_by_the_profile(
     assert one.digest == two.digest
     one, two = (read_hl7("generic-hl7", OBR, GLU, header=header.format(number=n)) for n in (1, 2))
     assert one.digest != two.digest
+
+
+@pytest.mark.conformance(151)
+def test_a_work_list_request_is_a_query_where_the_profile_says_so(read_hl7: Read) -> None:
+    request = "ORC|RF||S1||IP"
+    (query,) = read_hl7("mindray-bc", request, event="ORM^O01").queries
+    assert (query.sample_ids, query.all_samples, query.abort) == (("S1",), False, False)
+    other = read_hl7("generic-hl7", request, event="ORM^O01")
+    assert (other.queries, [note.code for note in other.notes]) == ([], ["other_message"])
