@@ -7,12 +7,13 @@ from drivers.fields import Context, Fields
 from drivers.reader import Reader
 from drivers.result import Interpretation, Note, Patient, SampleResults
 from drivers.results import read_results
+from drivers.source import FieldPath
 
 
 class MessageReading:
     """The state of a walk over the records of one message; what it finds goes to `found`."""
 
-    order_status = ("O", 26)
+    order_status = FieldPath("O", 26)
     """The field that says how an order stands."""
 
     def __init__(
@@ -83,12 +84,16 @@ class MessageReading:
         sample = self._samples.get(key)
         if sample is None:
             priority = reader.picker.find(section.priority, context.field) or None
-            status = context.field(*self.order_status) or None
+            status = self._order_status(reader) or None
             sample = self._samples[key] = SampleResults(
                 self._number, sample_id, kind, reliable, [], self._patient, priority, status
             )
             self._found.samples.append(sample)
         return sample
+
+    def _order_status(self, reader: Reader) -> str:
+        path = self.order_status
+        return reader.picker.pick(path, self._context.field(path.record, path.field))
 
     def _check_profile(self, holds_values: bool) -> None:
         """Refuse a message of which this profile finds no test, or no value that is there."""

@@ -7,6 +7,7 @@ order, specimen and patient around it (`drivers.hl7.context`); TCD and NTE belon
 before them. What the profile calls neither a result nor a query is noted.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import tzinfo
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from drivers.profile import Hl7Profile
 from drivers.reading import MessageReading
 from drivers.result import Attachment, HostQuery, Interpretation
 from drivers.source import FieldPath
+from protocols.hl7 import charset
 from protocols.hl7.message import Message
 from protocols.hl7.segment import Coding, Segment
 
@@ -28,6 +30,8 @@ _FORM = {"ED": slice(1, 3), "RP": slice(2, 4)}
 """The components of OBX-5 that say what encapsulated data, or a pointer to it, holds."""
 
 _NO_FORM = slice(0)
+
+_EVENT = re.compile(r"[A-Z0-9_]{3,7}(?:\^[A-Z0-9_]{3,7})?")
 
 _HEADS = frozenset({"MSH", "FHS", "BHS", "BTS", "FTS"})
 """Segments that differ when a message is sent again, in part or as a whole."""
@@ -92,7 +96,7 @@ def _digest(messages: Iterable[Message], volatile: Iterable[FieldPath]) -> bytes
 class _MessageReading(MessageReading):
     """The walk over the segments of one message."""
 
-    order_status = ("OBR", 25)
+    order_status = FieldPath("OBR", 25)
 
     def __init__(
         self,
@@ -129,7 +133,8 @@ class _MessageReading(MessageReading):
         elif _is_one_of(event, self._profile.query.messages):
             self._read_query(message)
         else:
-            self._note("other_message", header.number, event)
+            # What looks like no event may be anything, also a patient's name.
+            self._note("other_message", header.number, event if _EVENT.fullmatch(event) else "")
 
     # Results
 
@@ -183,7 +188,7 @@ class _MessageReading(MessageReading):
         elif "OBR" in self._groups:
             if self._readers.orders is not None and self._fulfils(self._result_orders):
                 self._read_order_as_results(self._readers.orders)
-            elif self._groups.field(*self.order_status) == "X":
+            elif self._order_status(self._reader) == "X":
                 self._note("cancelled_order", self._order, f"order in segment {self._order}")
         self._groups.leave_order()
 
@@ -215,17 +220,26 @@ class _MessageReading(MessageReading):
         (row,) = self._readers.plain.lay_out([segment])
         name = segment.value(3, 2) or code[self._readers.plain.code.key(row)].test_code
         sample_id = picker.find(self._profile.specimen.id, self._groups.field)
-        form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)])).lower()
+        form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)]))
         size = len(parts[-1] if data_type == "ED" else segment.field(5))
         self._found.attachments.append(
-            Attachment(self._number, segment.number, sample_id, name, form, size)
+            Attachment(
+                self._number,
+                segment.number,
+                sample_id,
+                name,
+                charset.readable(form.lower()),
+                size,
+            )
         )
 
     def _read_order_as_results(self, reader: Hl7Reader) -> None:
         """Read an OBR that is a result, or a list of them: one component each of its fields."""
-        for fields in reader.listed(self._groups.fields("OBR")):
+        for number, fields in enumerate(reader.listed(self._groups.fields("OBR")), start=1):
             self._groups.replace("OBR", fields)
-            self._add_results([fields], [self._order], (), reader)
+            sample = self._add_results([fields], [self._order], (), reader)
+            if number > 1:
+                sample.results[-1].result_id += f"-{number}"
 
     # Queries
 

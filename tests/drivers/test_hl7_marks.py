@@ -223,6 +223,7 @@ def test_controls_that_one_message_lists_are_samples_of_their_own(read_hl7: Read
     assert (first.test_code, first.value, first.units) == ("7", "44.1", "U/L")
     assert (second.test_code, second.value, second.units) == ("7", "112.3", "U/L")
     assert first.run_at == second.run_at == "2026-05-20T07:59:00Z"
+    assert (first.result_id, second.result_id) == ("j-1-1-2", "j-1-1-2-2")
 
 
 @pytest.mark.parametrize(
