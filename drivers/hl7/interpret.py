@@ -31,6 +31,8 @@ _FORM = {"ED": slice(1, 3), "RP": slice(2, 4)}
 
 _NO_FORM = slice(0)
 
+_NAME = FieldPath("OBX", 3, component=2)
+
 _EVENT = re.compile(r"[A-Z0-9_]{3,7}(?:\^[A-Z0-9_]{3,7})?")
 
 _HEADS = frozenset({"MSH", "FHS", "BHS", "BTS", "FTS"})
@@ -201,9 +203,10 @@ class _MessageReading(MessageReading):
             rows[index] = reader.lay_out_pair(segments[index], tcd)
         roles = reader.roles(self._groups, rows)
         if "attachment" in roles:
-            for segment, role in zip(segments, roles, strict=True):
+            sample_id = reader.picker.find(self._profile.specimen.id, self._groups.field)
+            for segment, row, role in zip(segments, rows, roles, strict=True):
                 if role == "attachment":
-                    self._attach(segment)
+                    self._attach(reader, segment.number, row, sample_id)
         if roles.count("result") < len(rows):
             kept = [index for index, role in enumerate(roles) if role == "result"]
             places = {index: place for place, index in enumerate(kept)}
@@ -213,24 +216,15 @@ class _MessageReading(MessageReading):
             self._holds_value = self._holds_value or any(row[5].strip("^~& ") for row in rows)
             self._add_results(rows, [segment.number for segment in segments], comments, reader)
 
-    def _attach(self, segment: Segment) -> None:
-        picker = self._reader.picker
-        data_type, parts = segment.field(2), segment.components(5)
-        code = self._readers.plain.code.bind(self._groups)
-        (row,) = self._readers.plain.lay_out([segment])
-        name = segment.value(3, 2) or code[self._readers.plain.code.key(row)].test_code
-        sample_id = picker.find(self._profile.specimen.id, self._groups.field)
-        form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)]))
-        size = len(parts[-1] if data_type == "ED" else segment.field(5))
+    def _attach(self, reader: Hl7Reader, ordinal: int, row: Fields, sample_id: str) -> None:
+        data_type, raw = row[2], row[5]
+        parts = reader.parts(raw)
+        code = reader.code.bind(self._groups)[reader.code.key(row)].test_code
+        name = reader.picker.pick(_NAME, row[3]) or code
+        form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)])).lower()
+        size = len(parts[-1] if data_type == "ED" else raw)
         self._found.attachments.append(
-            Attachment(
-                self._number,
-                segment.number,
-                sample_id,
-                name,
-                charset.readable(form.lower()),
-                size,
-            )
+            Attachment(self._number, ordinal, sample_id, name, charset.readable(form), size)
         )
 
     def _read_order_as_results(self, reader: Hl7Reader) -> None:

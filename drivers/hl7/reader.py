@@ -92,6 +92,10 @@ class Hl7Reader(Reader):
             for number in range(len(lists[value]) if len(lists) > value else 1)
         ]
 
+    def parts(self, raw: str) -> list[str]:
+        """Return the raw components of the first repetition of a field."""
+        return self._texts_of.components(raw)
+
     def roles(self, context: Context, rows: Iterable[Fields]) -> list[Role]:
         """Return what each row is."""
         return [*map(self._roles.bind(context).__getitem__, map(self._roles.key, rows))]
