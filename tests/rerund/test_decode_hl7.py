@@ -201,3 +201,24 @@ def test_a_capture_is_read(
 def test_every_capture_is_in_the_table(captures: Path) -> None:
     files = [*captures.glob("hl7/*"), *captures.glob("synthetic/*.hl7")]
     assert {path.relative_to(captures).as_posix() for path in files} == {row[0] for row in CAPTURES}
+
+
+def test_the_command_checks_a_profile_by_its_samples(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "drivers" / "golden"
+    count = len(list((golden / "mindray-bc").glob("*.hl7")))
+    arguments = ["drivers", "test", "mindray-bc", "--golden", str(golden)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.stdout == f"mindray-bc: valid; {count} of {count} samples read\n"
+    sample = tmp_path / "other.hl7"
+    sample.write_bytes(BARE)
+    sample.with_suffix(".json").write_text('{"samples": [{"sample_id": "S2"}]}', encoding="utf-8")
+    result = CliRunner().invoke(app, ["drivers", "test", "mindray-bc", str(sample)])
+    assert result.exit_code == 1
+    assert 'samples[0].sample_id: expected "S2", got "S1"' in result.stderr
+
+
+def test_the_command_shows_a_profile_in_the_words_of_its_protocol() -> None:
+    result = CliRunner().invoke(app, ["drivers", "show", "mindray-cl"])
+    assert result.exit_code == 0
+    assert "OBX.17 = 1: rerun" in result.stdout
+    assert "numeric_condition = True" in result.stdout
