@@ -4,11 +4,20 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import decoding, fetching, registrar, registrar_servers, scale, server
+from benchmarks import (
+    decoding,
+    fetching,
+    hl7_messages,
+    registrar,
+    registrar_servers,
+    scale,
+    server,
+)
 from benchmarks.measure import SLACK, Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "decoding": decoding.rows,
+    "hl7": hl7_messages.rows,
     "server": server.rows,
     "scale": scale.rows,
     "registrar": registrar.rows,
