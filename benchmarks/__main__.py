@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import decoding, registrar, scale, server
+from benchmarks import decoding, hl7_messages, registrar, scale, server
 from benchmarks.measure import SLACK, Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "decoding": decoding.rows,
+    "hl7": hl7_messages.rows,
     "server": server.rows,
     "scale": scale.rows,
     "registrar": registrar.rows,

@@ -57,3 +57,34 @@ def many_frames(number: bytes = PLACEHOLDER) -> bytes:
         frame.encode(f"{record}\r".encode("latin-1"), ordinal % 8, end=True)
         for ordinal, record in enumerate(records, 1)
     )
+
+
+def oru(number: bytes = PLACEHOLDER) -> bytes:
+    """Return an ORU^R01 of 69 segments, 64 of them OBX: the shape of a BC-5380 blood count."""
+    sample = number.decode("ascii")
+    segments = [
+        r"MSH|^~\&|BC|Vendor|||20260520103000||ORU^R01|7|P|2.3.1||||||UNICODE",
+        "PID|1||7393670^^^^MR||Doe^Jane||19700101000000|Female",
+        "PV1|1||ward^^001",
+        (
+            f"OBR|1||{sample}|00001^Automated Count^99MRC||20260520090000|20260520102900"
+            "|||OP 1||||20260520090000||||||||||HM||||||||Vendor"
+        ),
+    ]
+    for ordinal in range(1, 65):
+        code = f"{10000 + ordinal}-{ordinal % 10}^PARAMETER#{ordinal}^LN"
+        value = f"{ordinal * 1.7:.2f}"
+        segments.append(f"OBX|{ordinal}|NM|{code}||{value}|10*9/L|4.00-10.00|N|||F||E")
+    segments.append("NTE|1||end")
+    return "".join(f"{segment}\r" for segment in segments).encode("utf-8")
+
+
+def oru_with_pictures() -> bytes:
+    """Return an ORU^R01 of 1 MB: a hundred pictures in base64."""
+    picture = "iVBORw0K" * 1250
+    segments = [
+        r"MSH|^~\&|BC|Vendor|||20260520103000||ORU^R01|7|P|2.3.1||||||UNICODE",
+        "PID|1||7393670^^^^MR",
+        *(f"OBX|{n}|ED|{n}^Scattergram||^Image^BMP^Base64^{picture}" for n in range(100)),
+    ]
+    return "".join(f"{segment}\r" for segment in segments).encode("utf-8")

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from protocols.astm import receiver, sender
+from protocols.hl7 import outbox as hl7_outbox
+from protocols.hl7 import receiver as hl7_receiver
+from protocols.hl7 import sender as hl7_sender
 
 DOCUMENT = Path(__file__).with_name("state-machines.md")
 
@@ -21,11 +24,23 @@ def draw() -> str:
         "# State machines",
         "",
         "Drawn from the code by `python docs/draw_state_machines.py`; a test compares them. The",
-        "words and the order are those of LIS01-A2 (E1381). Every input is answered in every",
-        "state: the diagrams leave out what is ignored, the tables do not.",
+        "words and the order are those of LIS01-A2 (E1381) for ASTM, and of MLLP and HL7 v2 for",
+        "HL7. Every input is answered in every state: the diagrams leave out what is ignored, the",
+        "tables do not.",
         "",
-        *_machine("Receiver", receiver.State, receiver.Input, receiver.Receiver.transitions),
-        *_machine("Sender", sender.State, sender.Input, sender.Sender.transitions),
+        *_machine("ASTM receiver", receiver.State, receiver.Input, receiver.Receiver.transitions),
+        *_machine("ASTM sender", sender.State, sender.Input, sender.Sender.transitions),
+        "An HL7 session has three machines, because both sides may send at once: messages that",
+        "come, messages of ours, and, in MLLP release 2, blocks that the peer has to commit.",
+        "",
+        *_machine(
+            "HL7 receiver",
+            hl7_receiver.State,
+            hl7_receiver.Input,
+            hl7_receiver.Receiver.transitions,
+        ),
+        *_machine("HL7 sender", hl7_sender.State, hl7_sender.Input, hl7_sender.Sender.transitions),
+        *_machine("HL7 outbox", hl7_outbox.State, hl7_outbox.Input, hl7_outbox.Outbox.transitions),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

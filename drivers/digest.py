@@ -18,5 +18,10 @@ def digest_of(messages: Iterable[Message], volatile: Sequence[FieldPath]) -> byt
         if header is not None:
             fields = enumerate(header.fields)
             lines[first] = "\0".join([text for place, text in fields if place not in skipped])
+    return digest_lines(lines)
+
+
+def digest_lines(lines: Iterable[str]) -> bytes:
+    """Hash the lines of what was sent."""
     text = "\r".join(lines).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).digest()

@@ -1,6 +1,6 @@
 """Picking texts out of the fields of a message, by its delimiters."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -30,18 +30,19 @@ class Picker:
         """Return the text of `path` in the field `raw`; empty when it has no such part."""
         if not raw:
             return ""
-        text = raw
-        if path.repeat is not None or path.component is not None:
-            text = _part(text, self._repeat, path.repeat or 1)
-        if path.component is None:
-            text = text.rstrip(self._component)
-        elif path.component == ANY_COMPONENT:
-            text = next(filter(str.strip, text.split(self._component)), "")
-        else:
-            text = _part(text, self._component, path.component)
+        text = self._select(path, raw)
         if self._escape and self._escape in text:
             text = unescape(text, self._delimiters, self._dialect)
         return text.strip()
+
+    def _select(self, path: FieldPath, text: str) -> str:
+        if path.repeat is not None or path.component is not None:
+            text = part_of(text, self._repeat, path.repeat or 1)
+        if path.component is None:
+            return text.rstrip(self._component)
+        if path.component == ANY_COMPONENT:
+            return next(filter(str.strip, text.split(self._component)), "")
+        return part_of(text, self._component, path.component)
 
     def repeats(self, path: FieldPath, raw: str) -> list[str]:
         """Return the texts of `path` in each repeat of the field, without empty ones.
@@ -49,8 +50,7 @@ class Picker:
         Some instruments send several codes at once, `F\\Q` (Thermo Indiko).
         """
         if path.repeat is None:
-            single = FieldPath(path.record, path.field, component=path.component)
-            texts = [self.pick(single, repeat) for repeat in raw.split(self._repeat)]
+            texts = [self.pick(path, repeat) for repeat in raw.split(self._repeat)]
         else:
             texts = [self.pick(path, raw)]
         return [text for text in texts if text]
@@ -79,7 +79,8 @@ class Picker:
         return ""
 
 
-def _part(text: str, delimiter: str, number: int) -> str:
+def part_of(text: str, delimiter: str, number: int) -> str:
+    """Return part `number` (from 1) of a text; empty when it has fewer."""
     if delimiter not in text:
         return text if number == 1 else ""
     parts = text.split(delimiter)
@@ -109,23 +110,34 @@ _ORDERS = 64
 
 _BELOW = {"H": "PO", "P": "O"}
 
+R_RECORD: Mapping[str, int] = {"R": -1}
+"""Where the fields of an R record stand in a row: position 1, its type, at index 0."""
+
 
 class Column(Generic[V]):
-    """A fact about a result, worked out from a few fields of its R, O, P and H records.
+    """A fact about a result, worked out from a few fields of its row and of what is around it.
 
     Instruments send the same codes, units, flags and times over and over: what the texts of
-    the fields mean is worked out once. `key` picks the texts out of the fields of an R
-    record, and `bind` gives their meanings for the results of one order.
+    the fields mean is worked out once. `key` picks the texts out of a row, which holds the
+    fields of the records that `rows` names (position 0 of each at the index given there), and
+    `bind` gives their meanings for the results of one order.
     """
 
-    def __init__(self, paths: Iterable[FieldPath], compute: Callable[[RawText], V]):
+    def __init__(
+        self,
+        paths: Iterable[FieldPath],
+        compute: Callable[[RawText], V],
+        rows: Mapping[str, int] = R_RECORD,
+    ):
         places = {(path.record, path.field) for path in paths}
-        self._inner = sorted(place for place in places if place[0] == "R") or [("R", 1)]
-        self._outer = sorted(place for place in places if place[0] != "R")
+        first, offset = next(iter(rows.items()))
+        self._inner = sorted(place for place in places if place[0] in rows) or [(first, -offset)]
+        self._outer = sorted(place for place in places if place[0] not in rows)
         self._compute = compute
         self._orders: Memo[tuple[str, ...], Memo[Any, V]] = Memo(self._memo, _ORDERS)
-        self.key: itemgetter[Any] = itemgetter(*(position - 1 for _, position in self._inner))
-        self.width = max(position for _, position in self._inner)
+        indexes = [rows[record] + position for record, position in self._inner]
+        self.key: itemgetter[Any] = itemgetter(*indexes)
+        self.width = max(indexes) + 1
 
     def bind(self, context: Context) -> Memo[Any, V]:
         """Return what each key means under the header, patient and order of `context`."""

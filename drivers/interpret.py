@@ -11,12 +11,12 @@ order before it, an order to the last patient.
 from datetime import tzinfo
 
 from drivers.digest import digest_of
-from drivers.errors import InterpretError
-from drivers.fields import Context, Fields
-from drivers.profile import Profile
+from drivers.fields import Context, Fields, Picker
+from drivers.profile import AstmProfile
 from drivers.reader import Reader
-from drivers.result import HostQuery, Interpretation, Note, Patient, SampleResults
-from drivers.results import read_results
+from drivers.reading import MessageReading
+from drivers.result import HostQuery, Interpretation
+from drivers.source import ANY_COMPONENT, FieldPath
 from protocols.astm.message import Message
 
 _ABORTED = frozenset("TRE")
@@ -24,7 +24,7 @@ _ABORTED = frozenset("TRE")
 
 
 def interpret(
-    messages: list[Message], profile: Profile, *, id_prefix: str, timezone: tzinfo
+    messages: list[Message], profile: AstmProfile, *, id_prefix: str, timezone: tzinfo
 ) -> Interpretation:
     """Interpret the messages of one entry; clock times are in `timezone`. Raises InterpretError.
 
@@ -36,28 +36,29 @@ def interpret(
         key = (message.delimiters, timezone)
         reader = profile.readers.get(key)
         if reader is None:
-            reader = profile.readers[key] = Reader(profile, message.delimiters, timezone)
-        _MessageReading(reader, number, id_prefix, found).read(message)
+            picker = Picker(message.delimiters, profile.dialect)
+            reader = profile.readers[key] = Reader(profile, picker, timezone)
+        _MessageReading(profile, reader, number, id_prefix, found).read(message)
     return found
 
 
-class _MessageReading:
+class _MessageReading(MessageReading):
     """The walk over the records of one message."""
 
-    def __init__(self, reader: Reader, number: int, id_prefix: str, found: Interpretation):
-        self._reader = reader
-        self._number = number
-        self._prefix = f"{id_prefix}-{number}-"
-        self._found = found
-        self._context = Context()
-        self._samples: dict[object, SampleResults] = {}
-        self._noted: set[tuple[str, str]] = set()
-        self._patient: Patient | None = None
+    def __init__(
+        self,
+        profile: AstmProfile,
+        reader: Reader,
+        number: int,
+        id_prefix: str,
+        found: Interpretation,
+    ):
+        super().__init__(reader, Context(), number, id_prefix, found)
+        self._query_rules = profile.query
         self._order = 0
         self._rows: list[Fields] = []
         self._ordinals: list[int] = []
-        self._first_result = 0
-        self._uncoded = 0
+        self._comments: list[tuple[int, Fields]] = []
 
     def read(self, message: Message) -> None:
         """Read every record, then judge the message as a whole."""
@@ -72,15 +73,11 @@ class _MessageReading:
                 self._enter(kind, record.fields, ordinal)
             elif kind == "Q":
                 self._query(record.fields)
+            elif kind == "C" and self._rows:
+                self._comments.append((len(self._rows) - 1, record.fields))
         self._leave_order()
-        self._check_profile(message)
+        self._check_profile(_holds_values(message))
         self._end(message)
-
-    def _note(self, code: str, ordinal: int, detail: str = "") -> None:
-        """Note what is odd; the same thing is said once a message."""
-        if (code, detail) not in self._noted:
-            self._noted.add((code, detail))
-            self._found.notes.append(Note(code, self._number, ordinal, detail))
 
     def _enter(self, kind: str, fields: Fields, ordinal: int) -> None:
         self._leave_order()
@@ -90,7 +87,8 @@ class _MessageReading:
         elif kind == "P":
             self._patient = self._reader.patient(self._context)
         else:
-            self._check_header(ordinal)
+            sender, password, receiver = (self._context.field("H", n) for n in (5, 4, 10))
+            self._check_header(sender, password, receiver, ordinal)
 
     def _leave_order(self) -> None:
         if self._rows:
@@ -101,76 +99,26 @@ class _MessageReading:
         self._order = 0
 
     def _read_results(self) -> None:
-        rows, ordinals = self._rows, self._ordinals
-        self._rows, self._ordinals = [], []
-        self._first_result = self._first_result or ordinals[0]
-        read = read_results(self._reader, self._context, rows, ordinals, self._prefix)
-        self._sample(ordinals[0]).results.extend(read.results)
-        for code, ordinal in read.problems:
-            self._note(code, ordinal)
-            self._uncoded += code == "no_test_code"
-
-    def _check_header(self, ordinal: int) -> None:
-        rules = self._reader.profile.message
-        sender = self._context.field("H", 5).casefold()
-        if rules.sender and not any(name.casefold() in sender for name in rules.sender):
-            self._object("other_sender", rules.other_sender, ordinal, " or ".join(rules.sender))
-        if rules.password is not None and self._context.field("H", 4) != rules.password:
-            self._object("wrong_password", "hold", ordinal, "the password of this profile")
-        if rules.receiver is not None and self._context.field("H", 10) != rules.receiver:
-            self._object("other_receiver", rules.other_receiver, ordinal, rules.receiver)
-
-    def _object(self, code: str, policy: str, ordinal: int, expected: str) -> None:
-        if policy == "hold":
-            raise InterpretError(code, self._number, ordinal, expected, "another")
-        self._note(code, ordinal)
-
-    def _sample(self, ordinal: int) -> SampleResults:
-        reader, context = self._reader, self._context
-        section = reader.profile.specimen
-        sample_id = reader.picker.find(section.id, context.field)
-        reliable = bool(sample_id) and not any(p.search(sample_id) for p in section.unreliable)
-        if not sample_id and section.stand_in:
-            sample_id = reader.picker.find(section.stand_in, context.field)
-        if not reliable:
-            self._note("unreliable_sample_id" if sample_id else "no_sample_id", ordinal)
-        kind = reader.kinds.read(context, sample_id)
-        # Two orders without a name of their own are never taken for one sample.
-        key = (sample_id, kind, self._patient, 0 if reliable else ordinal)
-        sample = self._samples.get(key)
-        if sample is None:
-            priority = reader.picker.find(section.priority, context.field) or None
-            status = context.field("O", 26) or None
-            sample = self._samples[key] = SampleResults(
-                self._number, sample_id, kind, reliable, [], self._patient, priority, status
-            )
-            self._found.samples.append(sample)
-        return sample
+        rows, ordinals, comments = self._rows, self._ordinals, self._comments
+        self._rows, self._ordinals, self._comments = [], [], []
+        self._add_results(rows, ordinals, comments)
 
     def _query(self, fields: Fields) -> None:
         self._context.enter("Q", fields)
-        section, picker = self._reader.profile.query, self._reader.picker
+        section, picker = self._query_rules, self._reader.picker
         path = section.sample_id
-        names = picker.repeats(path, self._context.field("Q", path.field))
+        raw = self._context.field("Q", path.field)
+        names = picker.repeats(path, raw)
         code = picker.find(section.mode, self._context.field)
         self._found.queries.append(
             HostQuery(
                 self._number,
                 tuple(name for name in names if name != "ALL"),
-                "ALL" in self._context.field("Q", path.field),
+                "ALL" in picker.every(FieldPath("Q", path.field, None, ANY_COMPONENT), raw),
                 section.modes.get(code, "unknown"),
                 code in section.abort,
             )
         )
-
-    def _check_profile(self, message: Message) -> None:
-        """Refuse a message of which this profile finds no test, or no value."""
-        section = self._reader.profile.result
-        samples = self._samples.values()
-        if self._uncoded and all(r.test_code == "" for s in samples for r in s.results):
-            self._object("no_test_code", "hold", self._first_result, str(section.test_code))
-        if not any(r.value for s in samples for r in s.results) and _holds_values(message):
-            self._object("no_value", "hold", self._first_result, str(section.value))
 
     def _end(self, message: Message) -> None:
         if message.termination_code not in _ABORTED:

@@ -1,5 +1,6 @@
 """What the codes of an instrument say about a run: its status, its kind, what will follow."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from drivers.fields import Context, Picker, RawText
@@ -31,12 +32,14 @@ _LETTERS: dict[StatusMeaning, str] = {
     "pending": "I",
     "cannot_be_done": "X",
     "withdrawn": "D",
+    "status_update": "F",
     "retransmission": "F",
 }
 _UNUSABLE: frozenset[StatusMeaning] = frozenset(("pending", "cannot_be_done", "withdrawn"))
 _RUN_KINDS: dict[StatusMeaning, RunKind] = {
     "correction": "correction",
     "withdrawn": "withdrawal",
+    "status_update": "status_update",
     "retransmission": "retransmission",
 }
 
@@ -98,7 +101,7 @@ def _apply(mark: Mark, rule: RerunMark, marker: str) -> Mark:
 
 
 # LIS02-A2 6.12 (H.12: T training, D debugging, Q quality control) and 8.4.12 (O.12).
-_STANDARD_KINDS = tuple(
+STANDARD_KINDS = tuple(
     KindMark.model_validate({"field": field, "equals": code, "kind": kind})
     for field, code, kind in (
         ("H.12", "Q", "qc"),
@@ -111,8 +114,10 @@ _STANDARD_KINDS = tuple(
 class KindReader:
     """Tells QC, calibration and training from patient samples, as one profile says."""
 
-    def __init__(self, profile: Profile, picker: Picker):
-        self._rules = (*profile.kind, *_STANDARD_KINDS)
+    def __init__(
+        self, profile: Profile, picker: Picker, standard: Iterable[KindMark] = STANDARD_KINDS
+    ):
+        self._rules = (*profile.kind, *standard)
         self._picker = picker
         self._paths = [rule.field for rule in self._rules if isinstance(rule.field, FieldPath)]
         self._open: Memo[tuple[str, ...], list[KindMark]] = Memo(self._open_rules)

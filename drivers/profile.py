@@ -11,12 +11,23 @@ import difflib
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_type_hints
 
 from pydantic import AfterValidator, Field, ValidationError, create_model
 
+from drivers.hl7.sections import (
+    Hl7KindMark,
+    Hl7MessageSection,
+    Hl7PatientSection,
+    Hl7QuerySection,
+    Hl7RerunSection,
+    Hl7ResultSection,
+    Hl7SpecimenSection,
+    OrderResultSection,
+)
 from drivers.quirks import QUIRKS
 from drivers.sections import (
+    Backing,
     KindMark,
     MessageSection,
     PatientSection,
@@ -29,7 +40,8 @@ from drivers.sections import (
     Texts,
 )
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
-from protocols.astm.dialect import Dialect
+from protocols.astm.dialect import Dialect as AstmDialect
+from protocols.hl7.dialect import Dialect as Hl7Dialect
 
 SHIPPED = Path(__file__).parent / "profiles"
 
@@ -53,21 +65,24 @@ def _known_encoding(name: str) -> str:
     return name
 
 
-def _dialect_table() -> type[Table]:
+def _dialect_table(dialect: type[AstmDialect | Hl7Dialect]) -> type[Table]:
     """The `[dialect]` table: a key for each switch of the protocol, and no other."""
-    types = get_type_hints(Dialect) | {"encoding": Annotated[str, AfterValidator(_known_encoding)]}
+    types = get_type_hints(dialect) | {"encoding": Annotated[str, AfterValidator(_known_encoding)]}
     fields: dict[str, Any] = {
-        field.name: (types[field.name], field.default) for field in dataclasses.fields(Dialect)
+        field.name: (types[field.name], field.default) for field in dataclasses.fields(dialect)
     }
     return create_model("DialectTable", __base__=Table, **fields)
 
 
 if TYPE_CHECKING:
 
-    class _DialectTable(Table): ...
+    class _AstmDialectTable(Table): ...
+
+    class _Hl7DialectTable(Table): ...
 
 else:
-    _DialectTable = _dialect_table()
+    _AstmDialectTable = _dialect_table(AstmDialect)
+    _Hl7DialectTable = _dialect_table(Hl7Dialect)
 
 
 def _known_quirk(name: str) -> str:
@@ -83,41 +98,76 @@ class Profile(Table):
     version: str
     vendor: str
     models: Texts
-    protocol: Literal["astm"]
+    protocol: Literal["astm", "hl7"]
     about: str = ""
     source: tuple[Reference, ...] = ()
     verified: Texts = ()
     unverified: Texts = ()
-    dialect_table: _DialectTable = Field(default=_DialectTable(), alias="dialect")
+    dialect_table: Table
     message: MessageSection = MessageSection()
     specimen: SpecimenSection
     patient: PatientSection = PatientSection()
     result: ResultSection
     kind: tuple[KindMark, ...] = ()
     rerun: RerunSection
-    query: QuerySection = QuerySection()
     quirks: tuple[Annotated[str, AfterValidator(_known_quirk)], ...] = ()
+
+    def backing(self, part: str) -> Backing | None:
+        """Return the strongest kind of source that backs a part of this profile as a whole."""
+        kinds = {source.kind for source in self.source if part in source.backs}
+        return next((kind for kind in get_args(Backing) if kind in kinds), None)
 
     @cached_property
     def readers(self) -> dict[Any, Any]:
         """What `interpret` has compiled from this profile, by delimiters and time zone."""
         return {}
 
-    @cached_property
-    def dialect(self) -> Dialect:
-        """The link and record switches of the protocol."""
-        return Dialect(**self.dialect_table.model_dump(exclude_unset=True))
-
     def with_dialect(self, switches: dict[str, Any]) -> Self:
         """Return this profile with some dialect switches changed. Raises pydantic's error."""
         if not switches:
             return self
         said = self.dialect_table.model_dump(exclude_unset=True)
-        table = _DialectTable.model_validate(said | switches)
+        table = type(self.dialect_table).model_validate(said | switches)
         changed = self.model_copy(update={"dialect_table": table})
         for derived in ("dialect", "readers"):
             changed.__dict__.pop(derived, None)
         return changed
+
+
+class AstmProfile(Profile):
+    """The profile of a family that speaks E1394."""
+
+    protocol: Literal["astm"]
+    dialect_table: _AstmDialectTable = Field(default=_AstmDialectTable(), alias="dialect")
+    query: QuerySection = QuerySection()
+
+    @cached_property
+    def dialect(self) -> AstmDialect:
+        """The link and record switches of the protocol."""
+        return AstmDialect(**self.dialect_table.model_dump(exclude_unset=True))
+
+
+class Hl7Profile(Profile):
+    """The profile of a family that speaks HL7 v2."""
+
+    protocol: Literal["hl7"]
+    dialect_table: _Hl7DialectTable = Field(default=_Hl7DialectTable(), alias="dialect")
+    message: Hl7MessageSection = Hl7MessageSection()
+    specimen: Hl7SpecimenSection
+    patient: Hl7PatientSection = Hl7PatientSection()
+    result: Hl7ResultSection
+    order_result: OrderResultSection | None = None
+    kind: tuple[Hl7KindMark, ...] = ()
+    rerun: Hl7RerunSection
+    query: Hl7QuerySection = Hl7QuerySection()
+
+    @cached_property
+    def dialect(self) -> Hl7Dialect:
+        """The link and message switches of the protocol."""
+        return Hl7Dialect(**self.dialect_table.model_dump(exclude_unset=True))
+
+
+AnyProfile = AstmProfile | Hl7Profile
 
 
 def available(search_path: Iterable[Path] = ()) -> list[str]:
@@ -126,7 +176,7 @@ def available(search_path: Iterable[Path] = ()) -> list[str]:
     return sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
 
 
-def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Profile:
+def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> AnyProfile:
     """Load a profile by name, or from a `.toml` file. Raises ProfileError with all problems."""
     path = _find(name_or_path, search_path)
     try:
@@ -137,14 +187,15 @@ def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Profile:
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, _modified: int, _size: int) -> Profile:
+def _load(path: Path, _modified: int, _size: int) -> AnyProfile:
     """Load a file once for all instruments that it drives, and again when it has changed."""
     try:
         file = TomlFile.read(path)
     except TomlError as error:
         raise ProfileError(error.problems) from error
     try:
-        profile = Profile.model_validate(file.data)
+        model = Hl7Profile if file.data.get("protocol") == "hl7" else AstmProfile
+        profile = model.model_validate(file.data)
     except ValidationError as error:
         raise ProfileError(from_validation_error(error, file)) from error
     if profile.name != path.stem:

@@ -3,6 +3,7 @@
 A quirk sees each value after the tables have been applied, and returns what it really is.
 """
 
+import re
 from collections.abc import Callable
 
 from drivers.values import Value
@@ -17,6 +18,16 @@ def picture_names_are_no_values(value: Value) -> Value:
     return value
 
 
+def commas_part_thousands(value: Value) -> Value:
+    """Abbott Alinity m sends numbers as people write them, 161,152."""
+    if _IN_THOUSANDS.fullmatch(value.text):
+        return value._replace(numeric=value.text.replace(",", ""), problem=None)
+    return value
+
+
+_IN_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+", re.ASCII)
+
 QUIRKS: dict[str, Quirk] = {
+    "commas_part_thousands": commas_part_thousands,
     "picture_names_are_no_values": picture_names_are_no_values,
 }

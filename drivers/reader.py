@@ -1,18 +1,18 @@
 """A profile made ready to read: its rules compiled for one set of delimiters and one zone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from drivers.fields import Column, Context, Picker, RawText
-from drivers.marks import KindReader, Mark, MarkReader
+from drivers.fields import R_RECORD, Column, Context, Fields, Picker, RawText
+from drivers.marks import STANDARD_KINDS, KindReader, Mark, MarkReader
 from drivers.profile import Profile
 from drivers.quirks import QUIRKS
 from drivers.result import Comparator, Patient
+from drivers.sections import KindMark
 from drivers.source import FieldPath, Source
 from drivers.times import NEVER, Instant, parse_date, parse_instant
 from drivers.values import Value, compile_value
-from protocols.astm.text import Delimiters
 
 
 class Code(NamedTuple):
@@ -34,29 +34,46 @@ class Details(NamedTuple):
 
 
 class Reader:
-    """The columns of a result, and the rules for what is around it."""
+    """The columns of a result, and the rules for what is around it.
 
-    def __init__(self, profile: Profile, delimiters: Delimiters, zone: tzinfo):
+    `rows` says where the fields of a result's records stand in its row, `standard_kinds` what
+    the standard's own marks of QC and training are.
+    """
+
+    comment = "C"
+    """The record of comments."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        picker: Picker,
+        zone: tzinfo,
+        rows: Mapping[str, int] = R_RECORD,
+        standard_kinds: Iterable[KindMark] = STANDARD_KINDS,
+    ):
         self.profile = profile
-        self.picker = Picker(delimiters, profile.dialect)
-        self.kinds = KindReader(profile, self.picker)
+        self.picker = picker
+        self.rows = rows
+        self.kinds = KindReader(profile, picker, standard_kinds)
         self._zone = zone
-        self._marks = MarkReader(profile, self.picker)
+        self._marks = MarkReader(profile, picker)
         self._read_value = compile_value(profile.result)
         self._quirks = [QUIRKS[name] for name in profile.quirks]
         section = profile.result
-        codes = _paths(section.test_code, section.dilution, section.replicate)
-        details = (*_paths(section.units, section.reference_range), section.flags)
+        self.comment_paths = [path for path in section.flags if path.record == self.comment]
+        self._flags = [path for path in section.flags if path.record != self.comment]
         times = list(section.run_at)
         main = times.index("main") if "main" in times else len(times)
-        self.code = Column(codes, self._code)
+        self.code = Column(self._code_paths(), self._code, rows)
         self.value = self._value_column(section.value)
-        self.details = Column((*details, *self._marks.paths), self._details)
+        self.details = Column(self._detail_paths(), self._details, rows)
         self.own_time = self._time_column(times[:main])
         self.other_time = self._time_column(times[main + 1 :])
         patient = profile.patient
         self._patients = Column(
-            _paths(*patient.ids, patient.name, patient.birth_date, patient.sex), self._patient
+            _paths(*patient.ids, patient.name, patient.birth_date, patient.sex),
+            self._patient,
+            rows,
         )
         self.inherits_time = main < len(times)
         self.also = [(also.code, self._value_column(also.value)) for also in section.also]
@@ -67,12 +84,15 @@ class Reader:
 
     def _value_column(self, source: Source) -> Column[Value]:
         def compute(raw: RawText) -> Value:
-            value = self._read_value(self.picker.find(source, raw))
-            for quirk in self._quirks:
-                value = quirk(value)
-            return value
+            return self._value(self.picker.find(source, raw))
 
-        return Column(_paths(source), compute)
+        return Column(_paths(source), compute, self.rows)
+
+    def _value(self, text: str) -> Value:
+        value = self._read_value(text)
+        for quirk in self._quirks:
+            value = quirk(value)
+        return value
 
     def _time_column(self, sources: Sequence[Source | str]) -> Column[Instant]:
         candidates = [source for source in sources if isinstance(source, Source)]
@@ -86,7 +106,11 @@ class Reader:
                 found = instant if instant.problem else found
             return found
 
-        return Column(_paths(*candidates), compute)
+        return Column(_paths(*candidates), compute, self.rows)
+
+    def _code_paths(self) -> Iterable[FieldPath]:
+        section = self.profile.result
+        return _paths(section.test_code, section.dilution, section.replicate)
 
     def _code(self, raw: RawText) -> Code:
         section, find = self.profile.result, self.picker.find
@@ -98,9 +122,14 @@ class Reader:
             int(replicate) if replicate.isascii() and replicate.isdigit() else 0,
         )
 
+    def _detail_paths(self) -> Iterable[FieldPath]:
+        section = self.profile.result
+        places = _paths(section.units, section.reference_range)
+        return (*places, *self._flags, *self._marks.paths)
+
     def _details(self, raw: RawText) -> Details:
         section = self.profile.result
-        flags = self.picker.every(section.flags, raw(section.flags.record, section.flags.field))
+        flags = self._texts(self._flags, raw)
         limits = [section.flag_comparators[f] for f in flags if f in section.flag_comparators]
         return Details(
             self.picker.find(section.units, raw) or None,
@@ -109,6 +138,19 @@ class Reader:
             limits[0] if limits else None,
             self._marks.read(raw),
         )
+
+    def comment_flags(self, fields: Fields) -> list[str]:
+        """Return the flags in a comment record that follows a result."""
+        return self._texts(
+            self.comment_paths,
+            lambda _, position: fields[position - 1] if position <= len(fields) else "",
+        )
+
+    def _texts(self, paths: Iterable[FieldPath], raw: RawText) -> list[str]:
+        texts = (
+            text for path in paths for text in self.picker.every(path, raw(path.record, path.field))
+        )
+        return [text for text in texts if text not in self.profile.result.no_flag]
 
     def patient(self, context: Context) -> Patient | None:
         """Return who the sample is from; None when the message does not say."""

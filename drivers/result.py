@@ -109,6 +109,21 @@ class Note(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A picture or a waveform in a message: its bytes stay in the entry, it is no result.
+
+    `form` is what the message calls it, image/bmp for one; `size` counts the characters of
+    its data as they were sent.
+    """
+
+    message: int
+    record: int
+    sample_id: str
+    name: str
+    form: str
+    size: int
+
+
 class Interpretation(msgspec.Struct):
     """Everything one entry says. `digest` is over the message less header times."""
 
@@ -116,3 +131,4 @@ class Interpretation(msgspec.Struct):
     queries: list[HostQuery]
     notes: list[Note]
     digest: bytes = b""
+    attachments: list[Attachment] = []

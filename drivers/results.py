@@ -29,14 +29,23 @@ class OrderResults(NamedTuple):
 
 
 def read_results(
-    reader: Reader, context: Context, rows: Iterable[Fields], ordinals: Sequence[int], prefix: str
+    reader: Reader,
+    context: Context,
+    rows: Iterable[Fields],
+    ordinals: Sequence[int],
+    prefix: str,
+    comments: Iterable[tuple[int, Fields]] = (),
 ) -> OrderResults:
-    """Read the R records of the order in `context`; result ids are `prefix` and the ordinal."""
+    """Read the R records of the order in `context`; result ids are `prefix` and the ordinal.
+
+    `comments` are the C records, each with the index of the row that it follows.
+    """
     padding = reader.padding
     width = len(padding)
     rows = [row if len(row) >= width else [*row, *padding[len(row) :]] for row in rows]
     results: list[Result] = []
     problems: list[Problem] = []
+    add = results.append
     for ordinal, code, value, details, when in zip(
         ordinals,
         _meanings(reader.code, context, rows),
@@ -50,7 +59,7 @@ def read_results(
         units, reference_range, flags, limit, mark = details
         status, unusable, run_kind, next_action, evidence, confidence, marker = mark
         run_at, time_problem = when
-        results.append(
+        add(
             Result(
                 f"{prefix}{ordinal}",
                 test_code,
@@ -78,6 +87,9 @@ def read_results(
         if problem or time_problem or not test_code:
             codes = (problem, time_problem, None if test_code else "no_test_code")
             problems += [(code, ordinal) for code in codes if code]
+    if reader.comment_paths:
+        for index, fields in comments:
+            results[index].abnormal_flags += reader.comment_flags(fields)
     if reader.also:
         results = list(_with_further(reader, context, rows, results))
     return OrderResults(results, problems)

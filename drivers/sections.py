@@ -27,6 +27,7 @@ StatusMeaning = Literal[
     "pending",
     "cannot_be_done",
     "withdrawn",
+    "status_update",
     "retransmission",
 ]
 
@@ -46,10 +47,16 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+Backing = Literal["manual", "digest", "capture", "code", "family"]
+"""What a source is, the strongest first: a vendor's document that was read; someone's table of
+it; what an instrument sent; a program that worked with it; a source of a sibling instrument."""
+
+
 class Reference(Table):
     """`[[source]]`: a document, and what of the profile it backs."""
 
     document: str
+    kind: Backing | None = None
     revision: str = ""
     pages: str = ""
     backs: Texts
@@ -189,6 +196,11 @@ def _run_times(rule: object) -> tuple[Source | Literal["main"], ...]:
     return tuple("main" if path == "main" else Source.parse(path) for path in candidates)
 
 
+def _flag_paths(rule: object) -> tuple[FieldPath, ...]:
+    paths = rule if isinstance(rule, list) else [rule]
+    return tuple(FieldPath.parse(path, "HPORC") for path in paths)
+
+
 class ResultSection(Table):
     """`[result]`: where each part of a result stands, and what its codes mean."""
 
@@ -196,7 +208,8 @@ class ResultSection(Table):
     value: SourceRule = Source.parse("R.4")
     units: SourceRule = Source.parse("R.5")
     reference_range: SourceRule = Source.parse("R.6")
-    flags: PathRule = FieldPath.parse("R.7")
+    flags: Annotated[tuple[FieldPath, ...], PlainValidator(_flag_paths)] = _flag_paths("R.7")
+    no_flag: Texts = ()
     status: PathRule = FieldPath.parse("R.9")
     run_at: Annotated[tuple[Source | Literal["main"], ...], PlainValidator(_run_times)] = (
         _run_times(["R.13", "R.12", "O.23"])

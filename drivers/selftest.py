@@ -1,6 +1,7 @@
 """Golden samples: a message as records, and what a profile must make of it.
 
-`CASE.astm` holds records, one a line; `CASE.json` beside it what must come out. Only the
+`CASE.astm` holds records, one a line, `CASE.hl7` segments; `CASE.json` beside it what must
+come out. Only the
 members that the JSON writes are compared; lists must have the same length and order.
 """
 
@@ -12,12 +13,16 @@ from typing import Any
 import msgspec
 
 from drivers.errors import InterpretError
+from drivers.hl7.interpret import interpret as interpret_hl7
 from drivers.interpret import interpret
-from drivers.profile import Profile
+from drivers.profile import AnyProfile, AstmProfile, Hl7Profile
+from drivers.result import Interpretation
 from protocols.astm.message import parse
+from protocols.hl7 import message as hl7
+from protocols.hl7.boundary import split_messages
 
 
-def check(profile: Profile, sample: Path) -> list[str]:
+def check(profile: AnyProfile, sample: Path) -> list[str]:
     """Return how the reading of a golden sample differs from what must come out of it.
 
     Raises OSError when a file can not be read, and ValueError when the JSON is none.
@@ -28,7 +33,7 @@ def check(profile: Profile, sample: Path) -> list[str]:
     return list(_differences("", lists | expected, actual))
 
 
-def read_sample(profile: Profile, sample: Path) -> dict[str, Any]:
+def read_sample(profile: AnyProfile, sample: Path) -> dict[str, Any]:
     """Return all that a profile makes of a sample, as the JSON beside it would have it.
 
     Clock times are in UTC. A message that the profile refuses is `{"error": code}`.
@@ -36,13 +41,24 @@ def read_sample(profile: Profile, sample: Path) -> dict[str, Any]:
     lines = sample.read_bytes().splitlines(keepends=True)
     text = b"".join(line for line in lines if not line.startswith(b"#"))
     try:
-        found = interpret(parse(text, profile.dialect), profile, id_prefix="1", timezone=UTC)
+        found = _interpret(profile, text)
     except InterpretError as error:
         return {"error": error.code}
     notes = [note.code for note in found.notes]
     said = {"samples": found.samples, "queries": found.queries, "notes": notes}
+    if isinstance(profile, Hl7Profile):
+        said["attachments"] = found.attachments
     answer: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(said))
     return answer
+
+
+def _interpret(profile: AnyProfile, text: bytes) -> Interpretation:
+    if isinstance(profile, AstmProfile):
+        records = parse(text, profile.dialect)
+        return interpret(records, profile, id_prefix="1", timezone=UTC)
+    text = text.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+    messages = [hl7.parse(content, profile.dialect) for content in split_messages(text)]
+    return interpret_hl7(messages, profile, id_prefix="1", timezone=UTC)
 
 
 def _differences(where: str, expected: Any, actual: Any) -> list[str]:

@@ -5,13 +5,14 @@ component that is not empty `O.3.*`, a component of the second repeat `O.5[2].4`
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import PlainValidator
 
 _PATH = re.compile(
-    r"(?P<record>[HPORQL])\.(?P<field>[1-9]\d?)"
+    r"(?P<record>[HPORQLC])\.(?P<field>[1-9]\d?)"
     r"(?:\[(?P<repeat>[1-9]\d?)\])?(?:\.(?P<component>[1-9]\d?|\*))?"
 )
 
@@ -30,12 +31,13 @@ class FieldPath:
     field: int
     repeat: int | None = None
     component: int | None = None
+    subcomponent: int | None = None
 
     @classmethod
-    def parse(cls, text: object) -> Self:
-        """Read a path such as `R.3.4`. Raises ValueError."""
+    def parse(cls, text: object, records: str = "HPORQL") -> Self:
+        """Read a path such as `R.3.4`, of one of these records. Raises ValueError."""
         match = _PATH.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
+        if match is None or match["record"] not in records:
             raise ValueError(
                 f"expected a field such as R.4, R.3.5, O.3.* or O.5[2].4, got {text!r}"
             )
@@ -51,7 +53,8 @@ class FieldPath:
         repeat = f"[{self.repeat}]" if self.repeat else ""
         if self.component is None:
             return f"{self.record}.{self.field}{repeat}"
-        return f"{self.record}.{self.field}{repeat}.{self.component or '*'}"
+        part = f".{self.subcomponent}" if self.subcomponent else ""
+        return f"{self.record}.{self.field}{repeat}.{self.component or '*'}{part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +72,21 @@ class Source:
     @classmethod
     def parse(cls, rule: object) -> Self:
         """Read a rule: a path, a list of paths, or a table. Raises ValueError."""
+        return cls.parse_with(FieldPath.parse, rule)
+
+    @classmethod
+    def parse_with(cls, parse_path: Callable[[object], FieldPath], rule: object) -> Self:
+        """Read a rule whose paths are read by `parse_path`. Raises ValueError."""
         if isinstance(rule, str):
-            return cls(((FieldPath.parse(rule),),))
+            return cls(((parse_path(rule),),))
         if isinstance(rule, list):
-            return cls(tuple((FieldPath.parse(path),) for path in rule))
+            return cls(tuple((parse_path(path),) for path in rule))
         if isinstance(rule, dict):
-            return cls._parse_table(rule)
+            return cls._parse_table(parse_path, rule)
         raise ValueError(f"expected a field, a list of fields or a table, got {rule!r}")
 
     @classmethod
-    def _parse_table(cls, table: dict[str, Any]) -> Self:
+    def _parse_table(cls, parse_path: Callable[[object], FieldPath], table: dict[str, Any]) -> Self:
         unknown = table.keys() - {"from", "join", "with", "match"}
         if unknown:
             raise ValueError(f"unknown key {min(unknown)!r} in it; known: from, join, with, match")
@@ -90,8 +98,8 @@ class Source:
         if isinstance(table.get("from"), dict):
             raise ValueError("expected a field or a list of fields in `from`")  # noqa: TRY004
         if "from" in table:
-            return cls(cls.parse(table["from"]).alternatives, "", pattern)
-        paths = tuple(FieldPath.parse(path) for path in table["join"])
+            return cls(cls.parse_with(parse_path, table["from"]).alternatives, "", pattern)
+        paths = tuple(parse_path(path) for path in table["join"])
         return cls((paths,), str(table.get("with", "^")), pattern)
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ class Reason(Enum):
     RESTRICTED_CHARACTER = "restricted_character"
     TRUNCATED_FRAME = "truncated_frame"
     LINE_ERROR = "line_error"
+    BAD_BLOCK_END = "bad_block_end"
 
 
 class RemoteProtocolError(ProtocolError):

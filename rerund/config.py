@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from drivers.profile import Profile, ProfileError
+from drivers.profile import AnyProfile, AstmProfile, ProfileError
 from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect
@@ -131,7 +131,7 @@ class Instrument:
 
     section: InstrumentSection
     url: LinkUrl
-    profile: Profile
+    profile: AstmProfile
     timezone: dt.tzinfo
 
     @property
@@ -216,6 +216,8 @@ def _unusable_drivers(document: TomlFile) -> list[Problem]:
 
 def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
     profile = _driver(section.driver, daemon.drivers_dir)
+    if not isinstance(profile, AstmProfile):
+        raise _InstrumentError("driver", f"{section.driver!r}: no link speaks HL7 yet")
     return Instrument(
         section=section,
         url=parse_url(section.link),
@@ -224,7 +226,7 @@ def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
     )
 
 
-def _driver(name: str, folder: Path | None) -> Profile:
+def _driver(name: str, folder: Path | None) -> AnyProfile:
     try:
         return load_profile(name, [folder] if folder else [])
     except ProfileError as error:
@@ -237,7 +239,7 @@ def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:
     return _InstrumentError("driver", f"can not use {driver!r}", problems)
 
 
-def _own_dialect(profile: Profile, switches: dict[str, Any]) -> Profile:
+def _own_dialect(profile: AstmProfile, switches: dict[str, Any]) -> AstmProfile:
     """Return the profile with the instrument's own switches: link and parser read them both."""
     try:
         return profile.with_dialect(switches)

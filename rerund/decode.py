@@ -8,10 +8,14 @@ from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Literal
 
-from drivers.profile import Profile
+from drivers.profile import AnyProfile, Hl7Profile
 from drivers.result import Note
 from protocols.astm.frame import Frame
 from protocols.astm.unframe import message_texts, unframe
+from protocols.hl7 import mllp
+from protocols.hl7.boundary import split_messages
+from protocols.hl7.dialect import Dialect
+from protocols.hl7.mllp import Block
 from rerund.interpreter import Decider, MemoryHistory, NoWaiting, Outcome
 
 InputForm = Literal["auto", "frames", "records"]
@@ -23,16 +27,21 @@ JOURNAL_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def decode_input(
-    data: bytes, profile: Profile, *, input_form: InputForm = "auto", timezone: tzinfo
+    data: bytes, profile: AnyProfile, *, input_form: InputForm = "auto", timezone: tzinfo
 ) -> Iterator[Outcome | Note]:
     """Decide every message of `data`, and note what of it is no part of a message.
 
-    The `record` of a note is the ordinal of a frame.
+    The `record` of a note is the ordinal of a frame, or of an MLLP block.
     """
-    is_framed = STX in data if input_form == "auto" else input_form == "frames"
-    if is_framed:
+    if isinstance(profile, Hl7Profile):
+        blocks = _blocks(data, profile.dialect, input_form)
+        yield from _damaged(blocks)
+        texts = _messages(blocks)
+    elif STX in data if input_form == "auto" else input_form == "frames":
         yield from _damaged(unframe(data, profile.dialect))
-    texts = message_texts(data, profile.dialect) if is_framed else _recorded(data)
+        texts = message_texts(data, profile.dialect)
+    else:
+        texts = _recorded(data)
     decider = Decider(profile, profile.name, profile.name, None, JOURNAL_ID, timezone)
     history = MemoryHistory()
     for entry, text in enumerate(texts, 1):
@@ -41,7 +50,19 @@ def decode_input(
         yield outcome
 
 
-def _damaged(frames: Iterable[Frame]) -> Iterator[Note]:
+def _blocks(data: bytes, dialect: Dialect, input_form: InputForm) -> list[Block]:
+    """Return the MLLP blocks of `data`, or all of it as one where there are none."""
+    return [Block(data, data)] if input_form == "records" else list(mllp.unframe(data, dialect))
+
+
+def _messages(blocks: Iterable[Block]) -> Iterator[bytes]:
+    """Cut what blocks hold, which may be batches, before each header."""
+    for block in blocks:
+        if block.reason is None:
+            yield from (text for text in split_messages(block.content) if text.strip())
+
+
+def _damaged(frames: Iterable[Frame | Block]) -> Iterator[Note]:
     """Note the frames that a link would have refused; they are no part of a message."""
     for ordinal, frame in enumerate(frames, 1):
         if frame.reason is not None:

@@ -12,10 +12,13 @@ from typing import Literal
 import msgspec
 
 from drivers.errors import InterpretError
+from drivers.hl7.interpret import interpret as interpret_hl7
 from drivers.interpret import interpret
-from drivers.profile import Profile
-from drivers.result import HostQuery, Interpretation, Note, SampleResults
+from drivers.profile import AnyProfile, AstmProfile
+from drivers.result import Attachment, HostQuery, Interpretation, Note, SampleResults
 from protocols.astm.message import Message, parse
+from protocols.hl7 import message as hl7
+from protocols.hl7.boundary import split_messages
 from rerund.inputs import Inputs, Recorder, pack_inputs
 from rerund.payload_codec import known_runs
 from rerund.rerun.classify import classify, classify_first
@@ -55,6 +58,7 @@ class Outcome(msgspec.Struct):
     conflicts: list[str] = []
     notes: list[Note] = []
     queries: list[HostQuery] = []
+    attachments: list[Attachment] = []
     digest: bytes = b""
     inputs: bytes = b""
 
@@ -72,7 +76,7 @@ class Decider:
 
     def __init__(
         self,
-        profile: Profile,
+        profile: AnyProfile,
         device_id: str,
         device_name: str,
         lab_id: int | None,
@@ -101,20 +105,26 @@ class Decider:
         `received_at` is ISO 8601 UTC, None for input without a time of arrival.
         """
         try:
-            messages = parse(text, self.profile.dialect)
-            if reason := _reason_to_hold(messages):
-                return Outcome(entry_id, "held", reason)
-            said = interpret(
-                messages,
-                self.profile,
-                id_prefix=f"{self.journal_id}-{entry_id}",
-                timezone=self.timezone,
-            )
+            said = self._interpret(text, f"{self.journal_id}-{entry_id}")
+            if isinstance(said, str):
+                return Outcome(entry_id, "held", said)
             return self.decide_interpretation(entry_id, received_at, said, history, waiting)
         except InterpretError as error:
             return Outcome(entry_id, "held", error.code, str(error))
         except Exception as error:  # noqa: BLE001 - one entry is one task: it must not stop the next
             return Outcome(entry_id, "held", "interpreter_failed", _place(error))
+
+    def _interpret(self, text: bytes, id_prefix: str) -> Interpretation | str:
+        """Return what an entry says, or why it waits for a person."""
+        profile, timezone = self.profile, self.timezone
+        if isinstance(profile, AstmProfile):
+            records = parse(text, profile.dialect)
+            reason = _reason_to_hold(records)
+            return reason or interpret(records, profile, id_prefix=id_prefix, timezone=timezone)
+        messages = [hl7.parse(content, profile.dialect) for content in split_messages(text)]
+        if not all(message.header for message in messages):
+            return "no_header"
+        return interpret_hl7(messages, profile, id_prefix=id_prefix, timezone=timezone)
 
     def decide_interpretation(
         self,
@@ -127,7 +137,12 @@ class Decider:
         """Decide what an entry says once its bytes are read; completes its results in place."""
         recorder = Recorder(history, waiting)
         outcome = Outcome(
-            entry_id, "empty", notes=said.notes, queries=said.queries, digest=said.digest
+            entry_id,
+            "empty",
+            notes=said.notes,
+            queries=said.queries,
+            attachments=said.attachments,
+            digest=said.digest,
         )
         source = Source(*self._origin, *self._journal, entry_id, received_at)
         setting = Setting(

@@ -87,9 +87,10 @@ def render() -> str:
     lines = [
         "# Conformance",
         "",
-        "What rerund does as a host on an ASTM link (E1381 / LIS01-A2, E1394 / LIS02-A2), item by",
-        "item, and the tests that show it. Written by `python tests/conformance_report.py` from",
-        "the markers in the tests. *By switch* names the setting that decides.",
+        "What rerund does as a host on an ASTM link (E1381 / LIS01-A2, E1394 / LIS02-A2) and on an",
+        "HL7 v2 link (MLLP), item by item, and the tests that show it. Written by",
+        "`python tests/conformance_report.py` from the markers in the tests. *By switch* names the",
+        "setting that decides.",
     ]
     for letter, title in data["sections"].items():
         lines += ["", f"## {letter}. {title}", "", "| item | rule | verdict | tests |"]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from protocols.errors import Reason
+from protocols.events import BytesIgnored as BytesIgnored
+from protocols.events import MessageSent as MessageSent
 
 
 class Cause(Enum):
@@ -105,14 +107,6 @@ class CommitTimedOut:
 
 
 @dataclass(slots=True)
-class BytesIgnored:
-    """Bytes that got no reply."""
-
-    raw: bytes
-    reason: Reason
-
-
-@dataclass(slots=True)
 class TransferEnded:
     """The link is neutral again.
 
@@ -134,13 +128,6 @@ class ContentionLost:
 @dataclass(slots=True)
 class Interrupted:
     """The peer answered a frame with EOT: accepted, and it wants the line (6.3.5)."""
-
-
-@dataclass(slots=True)
-class MessageSent:
-    """Every frame of the message was acknowledged."""
-
-    message_id: str
 
 
 @dataclass(slots=True)

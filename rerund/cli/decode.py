@@ -35,7 +35,8 @@ def decode(
         str, typer.Option("--driver", metavar="NAME", help="A profile's name, or a path to one.")
     ],
     input_form: Annotated[
-        InputForm, typer.Option("--input", help="Frames with checksums, or bare records.")
+        InputForm,
+        typer.Option("--input", help="ASTM frames or MLLP blocks, or bare records or messages."),
     ] = InputForm.AUTO,
     timezone: Annotated[
         str, typer.Option("--timezone", metavar="ZONE", help="Of clock times without a zone.")
@@ -86,6 +87,11 @@ def _print(outcome: Outcome) -> bool:
     where = f"entry {outcome.entry_id}"
     for note in outcome.notes:
         _note(f"{where}, message {note.message}, record {note.record}: {note.code}", note.detail)
+    for attachment in outcome.attachments:
+        _note(
+            f"{where}, message {attachment.message}, record {attachment.record}: attachment",
+            f"{attachment.name}, {attachment.form or 'data'}, {attachment.size} characters",
+        )
     for result_id in outcome.conflicts:
         _note(f"{where}: conflict", f"mark and history contradict each other for {result_id}")
     if outcome.retransmitted:

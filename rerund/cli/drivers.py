@@ -1,12 +1,14 @@
 """`rerund drivers`: what instruments rerund knows, how well, and whether a profile works."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from drivers import selftest
-from drivers.profile import Profile, ProfileError, available, load
+from drivers.profile import AnyProfile, Profile, ProfileError, available, load
+from drivers.sections import KindMark, RerunMark
 from rerund.cli.exits import REFUSED, USAGE, fail, fail_with
 from rerund.cli.options import JsonOption
 from rerund.cli.tables import print_json, print_table
@@ -19,7 +21,7 @@ FolderOption = Annotated[
 ]
 
 
-def _load(name: str, folder: Path | None) -> Profile:
+def _load(name: str, folder: Path | None) -> AnyProfile:
     try:
         return load(name, [folder] if folder else [])
     except ProfileError as error:
@@ -28,26 +30,45 @@ def _load(name: str, folder: Path | None) -> Profile:
 
 @app.command("list", epilog="Example: rerund drivers list")
 def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """List every profile: models, how it marks reruns, and how sure we are."""
+    """List every profile: what it can tell, and what stands behind that.
+
+    What a source backs is named by the strongest one: manual, digest (someone's table of a
+    manual), capture, code (a program that worked), family (an instrument like it).
+    """
     profiles = [_load(name, folder) for name in available([folder] if folder else [])]
     if as_json:
         print_json([_summary(profile) for profile in profiles])
         return
     print_table(
-        ["name", "version", "vendor", "models", "reruns", "sources", "unverified"],
+        ["name", "protocol", "models", "results", "QC", "rerun", "query", "unverified"],
         [
             [
                 profile.name,
-                profile.version,
-                profile.vendor,
-                ", ".join(profile.models),
-                "marked" if profile.rerun.marked else "by history",
-                len(profile.source),
+                profile.protocol,
+                _models(profile.models),
+                *(backing or "-" for backing in _backings(profile).values()),
                 len(profile.unverified),
             ]
             for profile in profiles
         ],
     )
+
+
+def _models(models: Sequence[str]) -> str:
+    """The models in the width of a column."""
+    shown = ", ".join(models[:3])
+    return f"{shown} and {len(models) - 3} more" if len(models) > 3 else shown
+
+
+def _backings(profile: Profile) -> dict[str, str | None]:
+    """What stands behind each thing that a profile tells; None when it does not."""
+    marks = profile.backing("rerun.mark") or "unknown"
+    return {
+        "results": profile.backing("result"),
+        "qc": profile.backing("kind"),
+        "rerun": marks if profile.rerun.marked else "by history",
+        "query": profile.backing("query"),
+    }
 
 
 def _summary(profile: Profile) -> dict[str, object]:
@@ -58,6 +79,7 @@ def _summary(profile: Profile) -> dict[str, object]:
         "models": list(profile.models),
         "protocol": profile.protocol,
         "reruns_marked": profile.rerun.marked,
+        "backing": _backings(profile),
         "sources": [source.model_dump() for source in profile.source],
         "verified": list(profile.verified),
         "unverified": list(profile.unverified),
@@ -82,25 +104,38 @@ def show(
         typer.echo(profile.about)
     for source in profile.source:
         place = ", ".join(part for part in (source.revision, source.pages) if part)
-        typer.echo(f"  source      {source.document}{f' ({place})' if place else ''}")
+        kind = source.kind or "source"
+        typer.echo(f"  {kind:11} {source.document}{f' ({place})' if place else ''}")
         typer.echo(f"              backs {', '.join(source.backs)}")
     for text in profile.verified:
         typer.echo(f"  verified    {text}")
     for text in profile.unverified:
         typer.echo(f"  UNVERIFIED  {text}")
-    if not profile.rerun.marked:
-        typer.echo("  reruns      no known mark: told by waiting list and history")
-    for mark in profile.rerun.mark:
-        means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
-        typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+    _show_rules(profile)
     typer.echo("  dialect")
     for key, value in profile.dialect_table.model_dump().items():
         typer.echo(f"    {key} = {value!r}")
 
 
-def _looked_for(mark: object) -> str:
-    equals = getattr(mark, "equals", None)
-    return "= " + ", ".join(equals) if equals else f"matches {getattr(mark, 'pattern', '')}"
+def _show_rules(profile: Profile) -> None:
+    """Print where things stand, and which codes tell controls and reruns."""
+    result = profile.result
+    times = " or ".join(map(str, result.run_at))
+    typer.echo(f"  specimen    {profile.specimen.id}")
+    typer.echo(f"  results     test {result.test_code}, value {result.value}, time {times}")
+    for kind in profile.kind:
+        typer.echo(f"  {kind.kind:11} {kind.field} {_looked_for(kind)}")
+    if not profile.rerun.marked:
+        typer.echo("  reruns      no known mark: told by waiting list and history")
+    for mark in profile.rerun.mark:
+        means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
+        typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+
+
+def _looked_for(mark: KindMark | RerunMark) -> str:
+    if mark.pattern is not None:
+        return f"matches {mark.pattern.pattern}"
+    return "= " + ", ".join(mark.equals or ())
 
 
 @app.command("test", epilog="Example: rerund drivers test ./analyzer.toml samples/*.astm")
@@ -110,12 +145,14 @@ def check_profiles(
     ] = None,
     samples: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SAMPLE...]", help="CASE.astm files, each with its CASE.json."),
+        typer.Argument(
+            metavar="[SAMPLE...]", help="CASE.astm or CASE.hl7 files, each with its CASE.json."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every profile there is.")] = False,
     golden: Annotated[
         Path | None,
-        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/*.astm."),
+        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/."),
     ] = None,
     folder: FolderOption = None,
 ) -> None:
@@ -132,12 +169,12 @@ def check_profiles(
         raise typer.Exit(REFUSED)
 
 
-def _samples(profile: Profile, samples: list[Path], golden: Path | None) -> list[Path]:
-    found = sorted((golden / profile.name).glob("*.astm")) if golden else []
+def _samples(profile: AnyProfile, samples: list[Path], golden: Path | None) -> list[Path]:
+    found = sorted((golden / profile.name).glob(f"*.{profile.protocol}")) if golden else []
     return [*samples, *found]
 
 
-def _reads(profile: Profile, samples: list[Path]) -> bool:
+def _reads(profile: AnyProfile, samples: list[Path]) -> bool:
     """Print how a profile reads its samples; False when one is read differently."""
     failed = 0
     for sample in samples:
@@ -152,7 +189,7 @@ def _reads(profile: Profile, samples: list[Path]) -> bool:
     return not failed
 
 
-def _differences(profile: Profile, sample: Path) -> list[str]:
+def _differences(profile: AnyProfile, sample: Path) -> list[str]:
     try:
         return selftest.check(profile, sample)
     except OSError as error:

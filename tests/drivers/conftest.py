@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from drivers.hl7.interpret import interpret as interpret_hl7
 from drivers.interpret import interpret
-from drivers.profile import Profile, load
+from drivers.profile import Hl7Profile, Profile, load
 from drivers.result import Interpretation
 from protocols.astm.message import parse
 from protocols.astm.unframe import unframe
+from protocols.hl7 import message as hl7
 
 HEADER = "H|\\^&|||Analyzer|||||||P|1|20260520120000"
 
@@ -82,3 +84,58 @@ def read_capture(captures: Path) -> Callable[[str, str], Interpretation]:
         return interpret(parse(data, profile.dialect), profile, id_prefix="c", timezone=UTC)
 
     return interpret_capture
+
+
+HL7_HEADER = "MSH|^~\\&|A1|Lab|||20260520120000||{event}|7|P|2.5.1"
+
+SMALL_HL7_PROFILE = """\
+name = "small"
+version = "1"
+vendor = "Test"
+models = "One"
+protocol = "hl7"
+[specimen]
+id = ["SPM.2.1.1", "OBR.3.1"]
+[result]
+test_code = "OBX.3.1"
+[rerun]
+marked = false
+"""
+
+
+@pytest.fixture
+def make_hl7_profile(tmp_path: Path) -> Callable[..., Hl7Profile]:
+    """Load a small HL7 profile with text replaced (`old`, `new`) and tables added at its end."""
+
+    def make(more: str = "", *changes: tuple[str, str]) -> Hl7Profile:
+        text = SMALL_HL7_PROFILE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "small.toml"
+        path.write_text(text + more, encoding="utf-8")
+        profile = load(path)
+        assert isinstance(profile, Hl7Profile)
+        return profile
+
+    return make
+
+
+@pytest.fixture
+def read_hl7() -> Callable[..., Interpretation]:
+    """Interpret segments under a profile (by name or itself); MSH is added."""
+
+    def interpret_segments(
+        profile: Hl7Profile | str,
+        *segments: str,
+        event: str = "ORU^R01",
+        header: str = HL7_HEADER,
+        zone: tzinfo = UTC,
+    ) -> Interpretation:
+        loaded = load(profile) if isinstance(profile, str) else profile
+        assert isinstance(loaded, Hl7Profile)
+        text = "\r".join((header.format(event=event), *segments)) + "\r"
+        message = hl7.parse(text.encode(errors="surrogateescape"), loaded.dialect)
+        return interpret_hl7([message], loaded, id_prefix="j-1", timezone=zone)
+
+    return interpret_segments

@@ -46,10 +46,18 @@ def test_a_message_is_read_whole(
         assert result.test_code in row[2]
         assert result.value == row[3].strip().replace("&R&", "\\")
         assert (result.units or "") == row[4]
-        assert result.abnormal_flags == ([row[6]] if row[6] else [])
+        assert [flag for flag in result.abnormal_flags if not flag.isdigit()] == (
+            [row[6]] if row[6] else []
+        )
         assert (result.result_status or "") == row[8]
         assert result.run_at == run_at
         assert (result.run_kind, result.next_action) == ("unknown", "none")
+
+
+def test_the_alarms_of_a_cobas_stand_in_its_comments(read_capture: Read) -> None:
+    (sample,) = read_capture("roche-cobas-c311", "cobas_c311.astm").samples
+    alarms = [one.abnormal_flags[1:] for one in sample.results]
+    assert alarms == [["43"], [], [], [], [], [], ["43"]]
 
 
 def test_sysmex_pictures_and_messages_are_no_numbers(read_capture: Read) -> None:
@@ -66,6 +74,26 @@ def test_sysmex_pictures_and_messages_are_no_numbers(read_capture: Read) -> None
         "DIST_PLT": "picture",
     }
     assert [one.numeric for one in sample.results[:3]] == ["8.13", "2.60", "8.0"]
+
+
+def test_wells_and_reactions_are_named_by_their_assay(read_capture: Read) -> None:
+    (ih1000,) = read_capture("biorad-ih1000", "biorad_ih1000.records").samples
+    assert [(one.test_code, one.value) for one in ih1000.results] == [
+        ("MO10^AntiA", "40"),
+        ("MO10^AntiB", "0"),
+        ("MO10^AntiD", "0"),
+        ("MO10^Result", "A^NEG^NEG^ccee^K-^NEG"),
+    ]
+    assert {(one.units, one.run_at) for one in ih1000.results} == {(None, "2022-03-11T11:41:03Z")}
+    (echo,) = read_capture("immucor-echo", "galileo_echo.records").samples
+    assert [(one.test_code, one.value) for one in echo.results[-3:]] == [
+        ("Screen/Screen 3", "4+"),
+        ("Screen/Pos Ctrl", "4+"),
+        ("Screen/Screen Interp", "Pos"),
+    ]
+    assert {(one.result_status, one.run_at) for one in echo.results} == {
+        ("F", "2006-03-06T16:44:29Z")
+    }
 
 
 GENERIC = [

@@ -7,7 +7,7 @@ import pytest
 from drivers import profile, selftest
 
 GOLDEN = Path(__file__).parent / "golden"
-SAMPLES = sorted(GOLDEN.glob("*/*.astm"))
+SAMPLES = sorted((*GOLDEN.glob("*/*.astm"), *GOLDEN.glob("*/*.hl7")))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -17,4 +17,4 @@ def test_a_golden_sample_comes_out_as_written(sample: Path) -> None:
 
 @pytest.mark.parametrize("name", profile.available())
 def test_every_profile_has_golden_samples(name: str) -> None:
-    assert list((GOLDEN / name).glob("*.astm"))
+    assert list((GOLDEN / name).glob(f"*.{profile.load(name).protocol}"))

@@ -44,6 +44,39 @@ def test_results_do_not_share_their_flags(read: Read) -> None:
     assert second.abnormal_flags == ["N"]
 
 
+def test_flags_stand_in_several_fields_and_in_the_comments_of_a_result(
+    make_profile: MakeProfile, read: Read
+) -> None:
+    profile = make_profile(
+        "",
+        ("[rerun]", 'flags = ["R.4.2", "R.8", "C.4"]\nno_flag = ["0", "N"]\n[rerun]'),
+    )
+    (sample,) = read(
+        profile,
+        "O|1|S1",
+        "C|1|I|about the order|G",
+        "R|1|^^^WBC|151^  H |g/L|||A\\B",
+        "C|1|I|26|I",
+        "C|2|I|43\\0|I",
+        "R|2|^^^RBC|5.1|g/L|||N",
+        "C|1|I|0|I",
+        "C|2",
+        "O|2|S1",
+        "C|1|I|about the next order|G",
+        "R|1|^^^PLT|200|g/L",
+    ).samples
+    assert [one.abnormal_flags for one in sample.results] == [
+        ["H", "A", "B", "26", "43"],
+        [],
+        [],
+    ]
+
+
+def test_comments_are_no_flags_unless_a_profile_says_so(read: Read) -> None:
+    (sample,) = read("generic-astm", "O|1|S1", GLU, "C|1|I|26|I").samples
+    assert sample.results[0].abnormal_flags == ["N"]
+
+
 @pytest.mark.conformance(93)
 @pytest.mark.parametrize(
     ("record", "patient"),
@@ -252,6 +285,8 @@ QUERIES = [
     ("generic-astm", "Q|1|^S1||ALL||||||||O", HostQuery(1, ("S1",))),
     ("generic-astm", "Q|1|^S1\\^S2||ALL", HostQuery(1, ("S1", "S2"))),
     ("generic-astm", "Q|1|ALL||ALL||||||||O", HostQuery(1, (), all_samples=True)),
+    ("generic-astm", "Q|1|^ALL||ALL||||||||O", HostQuery(1, (), all_samples=True)),
+    ("generic-astm", "Q|1|^SMALL1||ALL||||||||O", HostQuery(1, ("SMALL1",))),
     ("generic-astm", "Q|1|^S1||ALL||||||||A", HostQuery(1, ("S1",), abort=True)),
     ("sysmex-xn", "Q|1|2^1^     S1^B||||||||||N", HostQuery(1, ("S1",), mode="initial")),
     ("sysmex-xn", "Q|1|2^1^     S1^B||||||||||C", HostQuery(1, ("S1",), mode="reanalysis")),
@@ -342,6 +377,8 @@ def test_results_that_are_all_empty_are_no_fault_of_the_profile(
 ) -> None:
     found = read(make_profile(), "P|1", "O|1|S1", "R|1|^^^GLU", "R|2|^^^K|^")
     assert [one.invalid_reason for one in found.samples[0].results] == ["empty", "empty"]
+    found = read(make_profile(), "P|1", "O|1|S1", "R|1|^^^||||||X|||||LIAISON")
+    assert found.notes == [Note("no_test_code", 1, 4)]
 
 
 def test_a_message_without_header_is_read_and_noted() -> None:

@@ -74,6 +74,10 @@ def test_a_mistake_has_file_line_and_key(
             ('test_code = "R.3.4"', 'test_code = "R.3.4"\nrun_at = "O.23"\ndilution = {}'),
             "11: result.dilution: expected either `from` or `join`",
         ),
+        (
+            ('test_code = "R.3.4"', 'test_code = "R.3.4"\nflags = ["R.7", "Q.3"]'),
+            "10: result.flags: expected a field such as R.4",
+        ),
         (('version = "1"', "version = "), "2: Invalid value"),
     ],
 )
@@ -152,3 +156,28 @@ def test_a_shipped_profile_says_what_backs_it(name: str) -> None:
     assert profile.verified
     assert profile.unverified
     assert all(reference.backs for reference in profile.source)
+
+
+def test_the_strongest_source_backs_a_part(make_profile: MakeProfile) -> None:
+    source = '[[source]]\ndocument = "D"\nkind = "{}"\nbacks = ["{}"]\n'
+    profile = make_profile(
+        source.format("code", "result")
+        + source.format("capture", "result")
+        + source.format("manual", "result.value")
+        + '[[source]]\ndocument = "of no kind"\nbacks = ["query"]\n'
+    )
+    assert [profile.backing(part) for part in ("result", "kind", "query")] == [
+        "capture",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_shipped_profile_says_what_its_sources_are_and_what_they_back(name: str) -> None:
+    profile = load(name)
+    assert all(source.kind for source in profile.source)
+    assert profile.backing("result")
+    assert not profile.kind or profile.backing("kind")
+    assert not profile.rerun.mark or profile.backing("rerun.mark")
+    assert "query" not in profile.model_fields_set or profile.backing("query")

@@ -4,11 +4,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.main import get_command
 
+from drivers.sections import Backing
 from protocols.astm import frame
 from rerund.cli.exits import CONFIG, REFUSED, UNAVAILABLE, USAGE
 from rerund.cli.main import app
@@ -177,15 +178,29 @@ def test_drivers_are_listed_for_people_and_programs():
     assert all(name in table for name in names)
 
 
+def test_the_list_of_drivers_says_what_stands_behind_each_thing_they_tell():
+    lines = rerund("drivers", "list").stdout.splitlines()
+    words = {line.split()[0]: line.split() for line in lines if line.strip()}
+    assert words["sysmex-xn"][-5:] == ["digest", "digest", "digest", "digest", "3"]
+    assert words["sysmex-xp"][-6:] == ["digest", "digest", "by", "history", "-", "3"]
+
+
 @pytest.mark.parametrize("name", [path.name for path in sorted(GOLDEN.iterdir())])
 def test_a_driver_is_shown_with_its_sources_and_doubts(name):
     shown = rerund("drivers", "show", name)
     assert shown.exit_code == 0
-    assert "source" in shown.stdout
+    assert any(f"  {kind} " in shown.stdout for kind in get_args(Backing))
     document = json.loads(rerund("drivers", "show", name, "--json").stdout)
     assert document["name"] == document["profile"]["name"] == name
     for text in document["unverified"]:
         assert f"UNVERIFIED  {text}" in shown.stdout
+
+
+def test_a_driver_is_shown_with_where_things_stand():
+    lines = rerund("drivers", "show", "roche-cobas-6000").stdout.splitlines()
+    assert "  results     test R.3.4, value R.4.1, time R.13 or R.12" in lines
+    assert "  qc          O.4.5 = QC" in lines
+    assert "  reruns      R.9 = C: rerun" in lines
 
 
 def test_an_unknown_driver_is_named():

@@ -75,6 +75,7 @@ def test_every_problem_is_found_at_once(write):
     ("change", "line", "key"),
     [
         pytest.param(("sysmex-xn", "sysmex-xm"), 6, "instrument[0].driver", id="unknown driver"),
+        pytest.param(("sysmex-xn", "mindray-bc"), 6, "instrument[0].driver", id="HL7 driver"),
         pytest.param(
             ('"listen://0.0.0.0:5001"', '"listen://0.0.0.0:5001"\ntimezone = "Mars/Olympus"'),
             8,

@@ -5,36 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from protocols.astm.dialect import Dialect
-from protocols.astm.events import BytesIgnored, Event, FrameReceived, FrameRepeated
+from protocols.astm.events import BytesIgnored, FrameReceived, FrameRepeated
 from protocols.astm.session import Session
+from tests.protocols.driven import TAIL, Driven
 
-TAIL = b"\x00\x7f"
 
-
-class Host:
-    """A session, what it wrote and what it told.
-
-    `receive` delivers whole units in the way the test runs: in one piece, byte by byte, or
-    with trailing bytes that must change nothing. `deliver` delivers as it stands.
-    """
+class Host(Driven):
+    """A session of ASTM, what it wrote and what it told."""
 
     def __init__(self, dialect: Dialect, delivery: str):
-        self.session = Session(dialect)
-        self.delivery = delivery
-        self.now = 1000.0
-        self.events: list[Event] = []
+        super().__init__(Session(dialect), delivery)
         self.written = b""
-        self.storing = True
-        self.owed: list[int] = []
-
-    def receive(self, data: bytes) -> bytes:
-        if self.delivery == "byte by byte":
-            return b"".join(self.deliver(data[i : i + 1]) for i in range(len(data)))
-        return self.deliver(data + TAIL if self.delivery == "with a tail" else data)
-
-    def deliver(self, data: bytes) -> bytes:
-        self.session.receive_data(data, self.now)
-        return self.settle()
 
     def settle(self) -> bytes:
         """Store what was announced, and return what was written since the last time."""
@@ -65,31 +46,9 @@ class Host:
         self.session.acknowledge(self.now, self.owed[-1] if ticket is None else ticket)
         return self.settle()
 
-    def refuse(self) -> bytes:
-        self.session.refuse(self.now, self.owed[-1])
-        return self.settle()
-
-    def wait(self, seconds: float) -> bytes:
-        """Let time pass, timers included, and return what was written meanwhile."""
-        written = b""
-        end = self.now + seconds
-        while (deadline := self.session.deadline) is not None and deadline <= end:
-            self.now = deadline
-            self.session.handle_timer(self.now)
-            written += self.settle()
-        self.now = end
-        return written
-
-    def hang_up(self) -> bytes:
-        self.session.receive_eof(self.now)
-        return self.settle()
-
     def send(self, *texts: bytes, message_id: str = "m1") -> bytes:
         self.session.send_message(texts, self.now, message_id)
         return self.settle()
-
-    def told(self, kind: type) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
 
     @property
     def text(self) -> bytes:

@@ -1,8 +1,8 @@
 """The traps that instruments set, by their number in the collection of conventions.
 
-What a shipped ASTM profile reads comes in as text. Where the instrument speaks HL7 or a
-block protocol, or its profile is not shipped, results are what its driver has to fill in;
-each of those tests says so.
+What a shipped profile reads comes in as text. Where the instrument speaks a block protocol,
+or its profile is not shipped, results are what its driver has to fill in; each of those tests
+says so.
 """
 
 import pytest
@@ -47,6 +47,44 @@ def vision(value: str, status: str, clock: str) -> str:
             "O|1|S1||ABO|N|20260520101500|||||||||CENTBLOOD|||||||20260520101500|||R",
             f"R|1|ABO|{value}|||||{status}||Automatic||20260520{clock}00|JNumber",
             "L|1|N",
+        ]
+    )
+
+
+def cl(*runs: str) -> str:
+    """A Mindray CL message; a run is OBX-5, OBX-13, OBX-17 and the time of day."""
+    lines = [
+        r"MSH|^~\&|||||20260520120000||ORU^R01|1|P|2.3.1||||0||ASCII|||",
+        "OBR|1|S1|17|^|N",
+    ]
+    for number, run in enumerate(runs, 1):
+        value, original, flag, clock = run.split()
+        lines.append(
+            f"OBX|{number}|NM|2|TSH|{value}|uIU/mL||N|||F||{original}|20260520{clock}00|||{flag}|"
+        )
+    return "\n".join(lines)
+
+
+def bs(value: str, clock: str) -> str:
+    """A Mindray BS message with one result."""
+    return "\n".join(
+        [
+            r"MSH|^~\&|Mindray|BS-200E|||20260520120000||ORU^R01|1|P|2.3.1||||0||ASCII|||",
+            "OBR|1|S1|17|Mindray^BS-200E|N",
+            f"OBX|1|NM|5|ALT|{value}|U/L||N|||F||{value}|20260520{clock}00",
+        ]
+    )
+
+
+def tcd(value: str, clock: str, details: str) -> str:
+    """A message by the standard, with one result and its details."""
+    return "\n".join(
+        [
+            r"MSH|^~\&|A1|Lab|||20260520120000||OUL^R22^OUL_R22|1|P|2.5.1",
+            "SPM|1|S1",
+            "OBR|1|||CHEM",
+            f"OBX|1|NM|GLU^Glucose^L||{value}|mmol/L|||||F||||||||20260520{clock}00",
+            details,
         ]
     )
 
@@ -132,34 +170,32 @@ def test_trap_05_correction_by_the_standard_is_a_rerun_on_cobas(new_instrument):
     }
 
 
-def test_trap_06_originals_sent_again_with_their_reruns(instrument, value, summary):
-    """Mindray CL, HL7: OBX-17 = 0 is no mark, 1 is a rerun."""
-    instrument.send(value("TSH", "2.1", "10:00"))
-    rerun = {"run_kind": "rerun", "evidence": "explicit", "raw_marker": "OBX.17=1"}
-    second = [value("TSH", "2.1", "10:00"), value("TSH", "2.4", "10:20", **rerun)]
-    outcome = instrument.send(*second)
-    assert summary(outcome) == [(-1, ["TSH"])]
-    assert outcome.retransmitted == ["42-1-1-3"]
-    third = instrument.send(*second, value("TSH", "2.5", "10:40", **rerun))
+def test_trap_06_originals_sent_again_with_their_reruns(new_instrument, summary):
+    analyzer = new_instrument(driver="mindray-cl")
+    analyzer.receive(cl("2.1 2.1 0 1000"))
+    outcome = analyzer.receive(cl("2.1 2.1 0 1000", "2.4 2.4 1 1020"), at="10:21")
+    assert summary(outcome) == [(-1, ["2"])]
+    assert len(outcome.retransmitted) == 1
+    third = analyzer.receive(cl("2.1 2.1 0 1000", "2.4 2.4 1 1020", "2.5 2.5 1 1040"), at="10:41")
     assert [(p.rerun_number, p.results[0].value) for p, _ in third.payloads] == [(-1, "2.5")]
+    assert [run.value for run in analyzer.history.runs("S1")] == ["2.1", "2.4", "2.5"]
 
 
-def test_trap_07_an_edited_value_is_a_correction(instrument, value):
-    """Mindray CL, HL7: OBX-5 differs from OBX-13 and OBX-17 = 0."""
-    instrument.send(value("TSH", "2.1"))
-    edited = value("TSH", "2.2", run_kind="correction", evidence="explicit")
-    ((payload, _),) = instrument.send(edited).payloads
-    assert payload.is_rerun is False
-    assert payload.results[0].supersedes == "42-1-1-3"
+def test_trap_07_an_edited_value_is_a_correction(new_instrument):
+    analyzer = new_instrument(driver="mindray-cl")
+    ((first, _),) = analyzer.receive(cl("2.1 2.1 0 1000")).payloads
+    ((payload, _),) = analyzer.receive(cl("2.2 2.1 0 1000"), at="11:10").payloads
+    assert (payload.is_rerun, payload.results[0].run_kind) == (False, "correction")
+    assert payload.results[0].supersedes == first.results[0].result_id
 
 
-def test_trap_08_an_unmarked_second_result_is_a_repeat_by_history(instrument, value):
-    """Mindray BS, HL7: one ORU per test, run time in OBX-14, no mark."""
-    instrument.send(value("ALT", "32", "10:00"))
-    ((payload, _),) = instrument.send(value("ALT", "33", "10:20")).payloads
+def test_trap_08_an_unmarked_second_result_is_a_repeat_by_history(new_instrument):
+    analyzer = new_instrument(driver="mindray-bs")
+    analyzer.receive(bs("32.000000", "1000"))
+    ((payload, _),) = analyzer.receive(bs("33.000000", "1020"), at="11:20").payloads
     result = payload.results[0]
     assert (payload.is_rerun, result.run_kind, result.confidence) == (True, "repeat", "medium")
-    assert instrument.send(value("ALT", "33", "10:20")).state == "retransmission"
+    assert analyzer.receive(bs("33.000000", "1020"), at="11:40").state == "retransmission"
 
 
 def test_trap_09_the_same_value_at_another_time_is_a_repeat(new_instrument, summary):
@@ -189,17 +225,17 @@ def test_trap_11_a_numbered_rerun_that_failed_is_still_a_run(instrument, value, 
     assert [run.run_kind for run in runs] == ["original", "repeat", "repeat_diluted"]
 
 
-def test_trap_12_the_analyte_repeat_status(instrument, value):
-    """HL7 2.4+: TCD-8 = D with the factor of TCD-3, then TCD-8 = O where history has a run."""
-    instrument.send(value("GLU", "5.0", "10:00"))
-    diluted = {"run_kind": "repeat_diluted", "evidence": "order_type", "dilution": "1:10"}
-    ((payload, _),) = instrument.send(value("GLU", "51", "10:20", **diluted)).payloads
-    assert (payload.is_rerun, payload.results[0].dilution) == (True, "1:10")
-    original = {"run_kind": "original", "evidence": "order_type"}
-    outcome = instrument.send(value("GLU", "5.3", "10:40", **original))
-    assert outcome.conflicts == ["42-3-1-3"]
+def test_trap_12_the_analyte_repeat_status(new_instrument):
+    analyzer = new_instrument(driver="generic-hl7")
+    analyzer.receive(tcd("5.0", "1000", "TCD|GLU|^1^:^1||||||O"))
+    diluted = analyzer.receive(tcd("51", "1020", "TCD|GLU|^1^:^1|^1^:^10|||||D"), at="11:20")
+    ((payload, _),) = diluted.payloads
+    result = payload.results[0]
+    assert (payload.is_rerun, result.run_kind, result.dilution) == (True, "repeat_diluted", "10")
+    outcome = analyzer.receive(tcd("5.3", "1040", "TCD|GLU|^1^:^1||||||O"), at="11:40")
+    assert len(outcome.conflicts) == 1
     assert outcome.payloads[0][0].is_rerun is True
-    assert [run.value for run in instrument.history.runs("S1")] == ["5.0", "51", "5.3"]
+    assert [run.value for run in analyzer.history.runs("S1")] == ["5.0", "51", "5.3"]
 
 
 @pytest.mark.parametrize(

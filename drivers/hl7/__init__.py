@@ -1,0 +1,1 @@
+"""HL7 v2: how profiles name its fields, and what its messages mean."""
