@@ -277,7 +277,7 @@ async def test_a_message_cut_by_the_line_is_kept_as_evidence_and_not_handed_on(b
     await until(lambda: link.counters.rejected)
     assert link.counters.rejected == {"truncated_frame": 1}
     with JournalReader(bench.path) as reader:
-        await until(lambda: reader.entries(states=["rejected"]))
+        await until(lambda: list(reader.entries(states=["rejected"])))
         [entry] = reader.entries()
         assert (entry.reason, reader.frames(entry.entry_id)) == (
             "truncated_frame",
