@@ -53,9 +53,9 @@ class Bench:
         self._addresses[name] = hub.address(name)
         return link
 
-    def open(self, url: str) -> Link:
+    def open(self, url: str, *, dialect: Dialect = STANDARD) -> Link:
         """Return a link that connects out or uses a serial port."""
-        link = Link("42", parse_url(url), STANDARD, self.journal)
+        link = Link("42", parse_url(url), dialect, self.journal)
         self._open(link)
         return link
 

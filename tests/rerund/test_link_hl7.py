@@ -1,8 +1,10 @@
 """A link that speaks HL7, on real sockets with a real journal."""
 
 import asyncio
+import os
 import re
 import sqlite3
+import tty
 from dataclasses import replace
 
 import hl7
@@ -370,3 +372,34 @@ async def test_the_client_of_the_hl7_library_is_acknowledged(bench):
     [msa] = hl7.parse(said.strip(b"\x0b\x1c\r").decode()).segments("MSA")
     assert (str(msa[1]), str(msa[2])) == ("AA", "7")
     assert bench.received == [message()]
+
+
+async def test_an_instrument_that_is_called_is_received_as_well(bench):
+    called = asyncio.Queue()
+    server = await asyncio.start_server(lambda *ends: called.put(ends), "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    bench.open(f"connect://{host}:{port}", dialect=STANDARD)
+    line = Script(*await called.get())
+    line.say(encode(message()))
+    assert await answer(line) == ("AA", "7")
+    assert bench.received == [message()]
+    line.writer.close()
+    server.close()
+
+
+async def test_an_instrument_on_a_serial_line_is_received_as_well(bench):
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    link = bench.open(f"serial://{os.ttyname(slave)}?baud=9600", dialect=STANDARD)
+    await until(lambda: link.connections)
+    os.write(master, encode(message()))
+    said = b""
+    while not said.endswith(b"\x1c\r"):
+        said += await asyncio.to_thread(os.read, master, 4096)
+    assert b"\rMSA|AA|7\r" in said
+    assert bench.received == [message()]
+    for connection in list(link.connections):
+        connection.abort()
+        await connection.closed
+    os.close(master)
+    os.close(slave)
