@@ -18,10 +18,11 @@ from pydantic import (
     ValidationError,
 )
 
-from drivers.profile import AnyProfile, AstmProfile, ProfileError
+from drivers.profile import AnyProfile, ProfileError
 from drivers.profile import load as load_profile
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
-from protocols.astm.dialect import Dialect
+from protocols.astm.dialect import Dialect as AstmDialect
+from protocols.hl7.dialect import Dialect as Hl7Dialect
 from rerund.config_http import HttpSection, http_problems
 from rerund.config_stores import StoreSection, store_problems, store_settings
 from rerund.logs import LogFormat, LogLevel
@@ -131,7 +132,7 @@ class Instrument:
 
     section: InstrumentSection
     url: LinkUrl
-    profile: AstmProfile
+    profile: AnyProfile
     timezone: dt.tzinfo
 
     @property
@@ -140,8 +141,8 @@ class Instrument:
         return self.section.id
 
     @property
-    def dialect(self) -> Dialect:
-        """The link and record switches of this instrument."""
+    def dialect(self) -> AstmDialect | Hl7Dialect:
+        """The switches of this instrument's link and messages, by its protocol."""
         return self.profile.dialect
 
 
@@ -216,8 +217,6 @@ def _unusable_drivers(document: TomlFile) -> list[Problem]:
 
 def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
     profile = _driver(section.driver, daemon.drivers_dir)
-    if not isinstance(profile, AstmProfile):
-        raise _InstrumentError("driver", f"{section.driver!r}: no link speaks HL7 yet")
     return Instrument(
         section=section,
         url=parse_url(section.link),
@@ -239,7 +238,7 @@ def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:
     return _InstrumentError("driver", f"can not use {driver!r}", problems)
 
 
-def _own_dialect(profile: AstmProfile, switches: dict[str, Any]) -> AstmProfile:
+def _own_dialect(profile: AnyProfile, switches: dict[str, Any]) -> AnyProfile:
     """Return the profile with the instrument's own switches: link and parser read them both."""
     try:
         return profile.with_dialect(switches)

@@ -159,7 +159,7 @@ class Interpretation:
         if entry.reason == "released":
             self._forget()
         text = entry.text or self._reader.text(entry.entry_id)
-        superseded, parts = self._earlier_parts(entry, text)
+        superseded, parts = self._earlier_parts(entry, text) if decider.resumes else ([], [])
         for part in parts:
             text = joined(self._reader.text(part), text)
         history = self._history(entry.device_id)

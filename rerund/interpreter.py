@@ -92,6 +92,11 @@ class Decider:
         self._origin = (device_id, device_name, profile.name, profile.version, lab_id)
         self._journal = (journal_id, namespace(journal_id))
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the instrument may go on with a message that the line cut short."""
+        return isinstance(self.profile, AstmProfile)
+
     def decide(
         self,
         entry_id: int,

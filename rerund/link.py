@@ -1,17 +1,24 @@
 """One instrument's link, as transports open it and as status reads it.
 
-An ACK is written when, and only when, the journal has said that the frame is on disk. The
-link knows transports, protocols and the journal; it never sees a store.
+An ACK or AA is written when, and only when, the journal has said that the frame or message is
+on disk. The link knows transports, protocols and the journal; it never sees a store.
 """
 
 import asyncio
+from collections.abc import Callable
 
-from protocols.astm.dialect import Dialect
+from protocols.astm.dialect import Dialect as AstmDialect
+from protocols.hl7.dialect import Dialect as Hl7Dialect
 from rerund.journal.journal import Journal
+from rerund.link_astm import AstmConnection
 from rerund.link_connection import LinkConnection
+from rerund.link_hl7 import Hl7Connection, Past
 from rerund.transports.connection import ConnectionPolicy
 from rerund.transports.counters import LinkCounters
 from rerund.transports.url import LinkUrl
+
+Dialect = AstmDialect | Hl7Dialect
+"""The switches of a link; which of the two it is says which protocol the link speaks."""
 
 
 class Link:
@@ -35,18 +42,26 @@ class Link:
         self.draining = False
         self.connections: set[LinkConnection] = set()
         self.rested = asyncio.Event()
+        self._connect = self._connector()
 
     def connect(self) -> LinkConnection:
         """Return a new connection with a session of its own."""
-        return LinkConnection(self)
+        return self._connect()
+
+    def _connector(self) -> Callable[[], LinkConnection]:
+        dialect = self.dialect
+        if isinstance(dialect, AstmDialect):
+            return lambda: AstmConnection(self, dialect)
+        past = Past()
+        return lambda: Hl7Connection(self, dialect, past)
 
     async def drain(self) -> None:
-        """Answer NAK to every new ENQ and wait until no transfer is under way."""
+        """Take no new transfer or message, and wait until none is under way."""
         self.draining = True
         while not all(connection.is_idle for connection in self.connections):
             self.rested.clear()
             await self.rested.wait()
 
     def reopen(self) -> None:
-        """Take new ENQs again after `drain`."""
+        """Take new ones again after `drain`."""
         self.draining = False

@@ -1,27 +1,17 @@
-"""One open line of a link: bytes to session, frames to journal, replies to the line."""
+"""One open line of a link: bytes to session, what arrived to journal, replies to the line.
+
+What a protocol does differently stands in `link_astm` and `link_hl7`.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
 import structlog
 
-from protocols.astm.events import (
-    BytesIgnored,
-    CommitTimedOut,
-    EnquiryRefused,
-    FrameReceived,
-    FrameRejected,
-    FrameRepeated,
-    FrameTolerated,
-    TransferEnded,
-    TransferStarted,
-)
-from protocols.astm.session import Session
 from rerund.journal.errors import JournalError
-from rerund.link_entry import EntryWriter
 from rerund.transports.connection import Connection
 
 if TYPE_CHECKING:
@@ -31,6 +21,48 @@ log = structlog.get_logger(__name__)
 
 RECEIVE_LIMIT = 256 * 1024
 """Bytes taken from a line while a commit is in flight; beyond, the line is not read."""
+
+Handlers = Mapping[type, Callable[[Any], None]]
+"""What is done for each event of a session."""
+
+
+class Session(Protocol):
+    """What the sessions of all protocols have in common."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called."""
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether nothing is under way."""
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes to write, once."""
+
+    def events_received(self) -> Sequence[object]:
+        """Return what has happened since the last call."""
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the line."""
+
+    def receive_eof(self, now: float) -> None:
+        """Take the loss of the line."""
+
+    def line_error(self, now: float) -> None:
+        """Take an error reported by the UART."""
+
+    def handle_timer(self, now: float) -> None:
+        """Act on every deadline that has passed."""
+
+    def acknowledge(self, now: float, ticket: int) -> None:
+        """What was announced under `ticket` is stored."""
+
+    def refuse(self, now: float, ticket: int) -> None:
+        """What was announced under `ticket` could not be stored."""
+
+    def set_ready(self, ready: bool) -> None:
+        """Say whether messages can be taken."""
 
 
 P = ParamSpec("P")
@@ -54,34 +86,21 @@ def _boundary(
 
 
 class LinkConnection(Connection):
-    """One open line of a link: a session, its timer, and its entries."""
+    """One open line of a link: a session and its timer. A subclass handles its events."""
 
-    def __init__(self, link: "Link") -> None:
+    _handlers: Handlers
+
+    def __init__(self, link: "Link", session: Session) -> None:
         super().__init__()
         self.link = link
         self._journal = link.journal
         self._counters = link.counters
-        self._session = Session(link.dialect)
-        self._entries = EntryWriter(
-            link.journal, link.name, str(link.url), link.counters, self._reply
-        )
+        self._session = session
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._owed: int | None = None
         self._unread = 0
         self._pauses: set[str] = set()
-        # Events of the sending half are missing: nothing is sent to an instrument yet.
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            TransferStarted: self._transfer_started,
-            EnquiryRefused: self._enquiry_refused,
-            FrameReceived: self._frame_received,
-            FrameRepeated: self._frame_repeated,
-            FrameRejected: self._frame_rejected,
-            FrameTolerated: self._frame_tolerated,
-            BytesIgnored: self._bytes_ignored,
-            CommitTimedOut: self._commit_timed_out,
-            TransferEnded: self._transfer_ended,
-        }
 
     @property
     def is_idle(self) -> bool:
@@ -122,16 +141,14 @@ class LinkConnection(Connection):
         counters.bytes_in += len(data)
         counters.last_received_at = time.time()
         if self._owed is not None:
-            self._unread += len(data)
-            if self._unread > RECEIVE_LIMIT:
-                self._pause("commit")
+            self._take_ahead(len(data))
         session.set_ready(self._journal.accepting and not self.link.draining)
         session.receive_data(data, self._loop.time())
         self._act()
 
     @_boundary
     def line_error(self) -> None:
-        """Tell the session that the frame being read is damaged."""
+        """Tell the session that what is being read is damaged."""
         self._session.line_error(self._loop.time())
         self._act()
 
@@ -147,7 +164,7 @@ class LinkConnection(Connection):
 
     @_boundary
     def _reply(self, ticket: int, error: JournalError | None) -> None:
-        """Answer for the frame that was announced under `ticket`."""
+        """Answer for what was announced under `ticket`."""
         if ticket == self._owed:
             self._owed = None
         if error is None:
@@ -185,42 +202,11 @@ class LinkConnection(Connection):
                 self._timer.cancel()
             self._timer = self._loop.call_at(deadline, self._handle_timer)
 
-    # What the session tells.
-
-    def _transfer_started(self, event: TransferStarted) -> None:
-        self._counters.transfers += 1
-
-    def _enquiry_refused(self, event: EnquiryRefused) -> None:
-        self._counters.enquiries_refused += 1
-
-    def _frame_received(self, event: FrameReceived) -> None:
-        self._counters.frames += 1
-        self._owed = event.ticket
-        self._entries.store(event)
-
-    def _frame_repeated(self, event: FrameRepeated) -> None:
-        self._counters.frames_repeated += 1
-        if event.ticket is not None:
-            self._owed = event.ticket
-        self._entries.store_repeat(event)
-
-    def _frame_rejected(self, event: FrameRejected) -> None:
-        self._entries.reject(event.raw, event.reason.value)
-
-    def _frame_tolerated(self, event: FrameTolerated) -> None:
-        self._counters.tolerated.update(event.deviations)
-
-    def _bytes_ignored(self, event: BytesIgnored) -> None:
-        self._entries.reject(event.raw, event.reason.value)
-
-    def _commit_timed_out(self, event: CommitTimedOut) -> None:
-        self._counters.replies_late += 1
-        log.warning("commit_late", link=self.link.name, frame=event.number)
-
-    def _transfer_ended(self, event: TransferEnded) -> None:
-        self._owed = None
-        self._entries.end(event)
-        self.link.rested.set()
+    def _take_ahead(self, size: int) -> None:
+        """Read no further when a peer sends much ahead of the reply that it is owed."""
+        self._unread += size
+        if self._unread > RECEIVE_LIMIT:
+            self._pause("commit")
 
     # Two reasons to stop reading, independent of each other.
 

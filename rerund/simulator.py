@@ -1,8 +1,9 @@
 """An instrument that plays files: what it sends, in which order, and how badly.
 
-Files hold frames as captured (with or without ENQ and EOT, ended by CR, LF or CR LF) or bare
-records. Playing is stop-and-wait as in LIS01-A2 6.3, by code of its own: an instrument that
-shared the sender of `protocols` would share its errors too.
+Here is what it sends by E1381; `simulator_hl7` says it for HL7. Files hold frames as captured
+(with or without ENQ and EOT, ended by CR, LF or CR LF) or bare records. Playing is stop-and-wait
+as in LIS01-A2 6.3, by code of its own: an instrument that shared the sender of `protocols` would
+share its errors too.
 """
 
 import random
@@ -24,7 +25,7 @@ _WORDS: dict[bytes, ReplyWord] = {ACK: "ACK", NAK: "NAK", EOT: "EOT", ENQ: "ENQ"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Bytes to send, whether a reply of one byte is due, and whether it was sent before."""
+    """Bytes to send, whether a reply is due, and whether it was sent before."""
 
     data: bytes
     label: str
@@ -34,10 +35,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for a step, and after how many seconds."""
+    """What came back for a step (MSA-1 in HL7), and after how many seconds."""
 
     step: Step
-    word: ReplyWord
+    word: str
     latency: float
 
 
@@ -48,9 +49,9 @@ class Playing:
     `packed`: records share frames of `max_text` bytes, else each has a frame of its own.
     `raw`: nothing is added, mended or tried again, for damaged captures.
     `read_size`: bytes of one write, 0 for whole ones; `delay`: seconds between two writes.
-    `merge`: steps put into one write: frames without waiting for ACK, EOT with the next ENQ.
-    `repeat` and `corrupt`: chance that a frame is sent twice, as after a lost ACK, or first
-    with one bit turned. `seed` makes these the same each time.
+    `merge`: steps put into one write: frames or messages without waiting for the reply, EOT with
+    the next ENQ. `repeat` and `corrupt`: chance that a frame or message is sent twice, as after
+    a lost reply, or comes damaged first. `seed` makes these the same each time.
     """
 
     packed: bool = False

@@ -1,64 +1,16 @@
 """The simulated instrument on a real line: sends steps, waits for replies, tries again."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from protocols.astm.control import ENQ, EOT
 from rerund.simulator import Playing, Reply, Step, corrupted, is_frame, reply_word, steps_of
-from rerund.transports.connection import Connection, drop
-from rerund.transports.dialer import dial
-from rerund.transports.serial_port import open_serial
-from rerund.transports.url import ConnectUrl, ListenUrl, SerialUrl, parse_url
-
-Watcher = Callable[[Reply], None]
+from rerund.simulator_hl7 import Hl7Instrument, blocks_of, is_hl7
+from rerund.simulator_player import Played, Player, Watcher, opened
 
 
-@dataclass(slots=True)
-class Played:
-    """What became of the files. `refused` are the steps that were never accepted."""
-
-    replies: int = 0
-    frames: int = 0
-    refused: list[Reply] = field(default_factory=list)
-
-    @property
-    def accepted(self) -> bool:
-        """Whether nothing was refused."""
-        return not self.refused
-
-
-class SimulatedInstrument(Connection):
-    """A line with the instrument's end of the conversation.
-
-    `watch` is told every reply as it comes.
-    """
-
-    def __init__(self, playing: Playing, watch: Watcher) -> None:
-        super().__init__()
-        self._playing = playing
-        self._watch = watch
-        self._rng = random.Random(playing.seed)
-        self._heard = bytearray()
-        self._news = asyncio.Event()
-        self.connected = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be ready to play."""
-        super().connection_made(transport)
-        self.connected.set()
-
-    def data_received(self, data: bytes) -> None:
-        """Keep replies until somebody waits for them."""
-        self._heard += data
-        self._news.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wake up whoever waits for a reply that will not come."""
-        super().connection_lost(exc)
-        self._news.set()
+class SimulatedInstrument(Player):
+    """An instrument that speaks E1381."""
 
     async def play(self, steps: Sequence[Step]) -> Played:
         """Send `steps` and return what became of them. Raises `ConnectionError` on line loss."""
@@ -113,8 +65,6 @@ class SimulatedInstrument(Connection):
 
     async def _exchange(self, group: Sequence[Step], played: Played, corrupt: float) -> list[Reply]:
         """Send the steps of one write and collect a reply for each that awaits one."""
-        if self._transport is None:
-            raise ConnectionResetError("the line was lost")
         del self._heard[:]
         sent_at = asyncio.get_running_loop().time()
         await self._send(b"".join(self._worsened(step, corrupt) for step in group))
@@ -131,28 +81,9 @@ class SimulatedInstrument(Connection):
             return corrupted(step.data, self._rng)
         return step.data
 
-    async def _send(self, data: bytes) -> None:
-        assert self._transport is not None
-        size = self._playing.read_size or len(data)
-        for at in range(0, len(data), size):
-            if at:
-                await asyncio.sleep(self._playing.delay)
-            self._transport.write(data[at : at + size])
-
     async def _reply(self, step: Step, sent_at: float) -> Reply:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._playing.reply_timeout):
-                while not self._heard:
-                    if self._transport is None:
-                        raise ConnectionResetError(f"the line was lost after {step.label}")
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            pass
-        heard = bytes(self._heard[:1])
-        del self._heard[:1]
-        reply = Reply(step, reply_word(heard), loop.time() - sent_at)
+        heard = await self._hear(_first_byte, step)
+        reply = Reply(step, reply_word(heard), asyncio.get_running_loop().time() - sent_at)
         self._watch(reply)
         return reply
 
@@ -162,54 +93,24 @@ async def simulate(
 ) -> Played:
     """Play the contents of `files` to the host at `to`, a link address or host:port.
 
-    Raises `ValueError` for a bad address, `OSError` or `TransportError` when the line can
+    Files of HL7 messages go out as blocks, all others by E1381. Raises `ValueError` for a bad
+    address or files of both kinds, `OSError` or `TransportError` when the line can
     not be opened or is lost.
     """
-    steps = steps_of(files, playing)
-    async with opened(to, lambda: SimulatedInstrument(playing, watch)) as instrument:
+    kinds = {is_hl7(data) for data in files}
+    if len(kinds) > 1:
+        raise ValueError("files of HL7 and of E1381 can not be played together")
+    speaks_hl7 = kinds == {True}
+    steps = blocks_of(files, playing) if speaks_hl7 else steps_of(files, playing)
+    kind: type[Player] = Hl7Instrument if speaks_hl7 else SimulatedInstrument
+    async with opened(to, lambda: kind(playing, watch)) as instrument:
         return await instrument.play(steps)
 
 
-@asynccontextmanager
-async def opened(
-    to: str, connect: Callable[[], SimulatedInstrument]
-) -> AsyncIterator[SimulatedInstrument]:
-    """Open the line `to`, or wait for the host to call when it is a listen address."""
-    url = parse_url(to if "://" in to else f"connect://{to}")
-    made: list[SimulatedInstrument] = []
-
-    def make() -> SimulatedInstrument:
-        made.append(connect())
-        return made[-1]
-
-    match url:
-        case ConnectUrl():
-            await dial(url, make)
-        case SerialUrl():
-            await open_serial(url, make)
-        case ListenUrl():
-            await _called(url, make)
-    try:
-        await made[0].connected.wait()
-        yield made[0]
-    finally:
-        await drop(made)
-
-
-async def _called(url: ListenUrl, make: Callable[[], SimulatedInstrument]) -> None:
-    """Listen until the first caller has come."""
-    loop = asyncio.get_running_loop()
-    called = asyncio.Event()
-
-    def answer() -> SimulatedInstrument:
-        called.set()
-        return make()
-
-    server = await loop.create_server(answer, url.host, url.port)
-    try:
-        await called.wait()
-    finally:
-        server.close()
+def _first_byte(heard: bytearray) -> bytes:
+    found = bytes(heard[:1])
+    del heard[:1]
+    return found
 
 
 def _is_accepted(reply: Reply) -> bool:

@@ -83,6 +83,11 @@ class BlockParser:
         self._stream = stream
         self._dialect = dialect
         self._next = self._parse().__next__
+        self._damaged = False
+
+    def line_error(self) -> None:
+        """Refuse the block that is being read: nothing in it would show the damage."""
+        self._damaged = True
 
     def next_token(self) -> Token | Awaiting:
         """Return the next token, or what is missing for it."""
@@ -103,6 +108,7 @@ class BlockParser:
 
     def _block(self) -> Generator[Awaiting, None, Token]:
         """Read the block that begins with the VT at the start of the buffer."""
+        self._damaged = False
         end = yield from self._find_mark()
         if end < 0:
             return (yield from self._overlong())
@@ -114,6 +120,8 @@ class BlockParser:
         reason = None if self._is_end(trailer) else Reason.BAD_BLOCK_END
         # A byte that is no end is left for what comes next.
         raw = self._stream.take(end + 1 if reason else stop)
+        if self._damaged:
+            reason = Reason.LINE_ERROR
         return Block(raw, raw[1:end], reason, () if reason else self._tolerated(trailer))
 
     def _find_mark(self) -> Generator[Awaiting, None, int]:

@@ -104,6 +104,13 @@ class Session:
         self._sender.receive_eof(now)
         self._output.clear()
 
+    def line_error(self, now: float) -> None:
+        """Take a parity or framing error reported by the UART, before the bytes around it."""
+        if self._awaiting is Awaiting.BLOCK:
+            self._events.append(BytesIgnored(b"", Reason.LINE_ERROR))
+        else:
+            self._parser.line_error()
+
     def handle_timer(self, now: float) -> None:
         """Act on every deadline that has passed."""
         if self._block_deadline is not None and self._block_deadline <= now:

@@ -1,5 +1,6 @@
 """`rerund journal`: what arrived, what became of it, and what waits for a person."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,9 @@ app = typer.Typer(
     help="The journal: list and show entries; hold, release, replay and prune them.",
     no_args_is_help=True,
 )
+
+_HL7 = re.compile(rb"\x0b?(?:MSH|FHS|BHS)[^A-Za-z0-9]")
+_BETWEEN_SEGMENTS = re.compile(r"(?<=\r)(?!\x1c|\Z)")
 
 EntryArgument = Annotated[int, typer.Argument(metavar="ENTRY", help="The entry's id.")]
 
@@ -141,10 +145,21 @@ def show(
 
 
 def _readable(frame: bytes) -> str:
-    """Show control characters as ⟨03⟩, so that a terminal survives what a line sent."""
-    return "".join(
-        chr(byte) if 32 <= byte < 127 or byte > 159 else f"⟨{byte:02X}⟩" for byte in frame
-    )
+    """Show control characters as ⟨03⟩, so that a terminal survives what a line sent.
+
+    The segments of an HL7 message stand one below the other.
+    """
+    if not _HL7.match(frame):
+        return _visible(frame.decode("latin-1"))
+    try:
+        text = frame.decode("utf-8")
+    except UnicodeDecodeError:
+        text = frame.decode("latin-1")
+    return f"\n{' ' * 13}".join(map(_visible, _BETWEEN_SEGMENTS.split(text)))
+
+
+def _visible(text: str) -> str:
+    return "".join(c if " " <= c < "\x7f" or c > "\x9f" else f"⟨{ord(c):02X}⟩" for c in text)
 
 
 def _entry(reader: "JournalReader", entry_id: int) -> "StoredEntry":

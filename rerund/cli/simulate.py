@@ -8,8 +8,8 @@ import typer
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE, USAGE, fail
 from rerund.simulator import Playing, Reply
-from rerund.simulator_line import Played
 from rerund.simulator_line import simulate as play
+from rerund.simulator_player import Played
 from rerund.transports.connection import TransportError
 
 
@@ -28,7 +28,8 @@ def simulate(
         ),
     ],
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Frames or bare records.")
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Frames, records or HL7 messages."),
     ] = None,
     from_file: Annotated[
         list[Path] | None,
@@ -41,16 +42,14 @@ def simulate(
     raw: Annotated[
         bool, typer.Option(help="Send the bytes as they are, and nothing twice.")
     ] = False,
-    split: Annotated[int, typer.Option(help="Bytes of one write; 0 for whole frames.", min=0)] = 0,
+    split: Annotated[int, typer.Option(help="Bytes of one write; 0 for whole ones.", min=0)] = 0,
     delay: Annotated[float, typer.Option(help="Seconds between two writes.", min=0)] = 0.0,
-    merge: Annotated[
-        int, typer.Option(help="Frames put into one write without waiting for ACK.", min=1)
-    ] = 1,
+    merge: Annotated[int, typer.Option(help="Frames or messages put into one write.", min=1)] = 1,
     repeat: Annotated[
-        float, typer.Option(help="Chance that a frame is sent twice.", min=0, max=1)
+        float, typer.Option(help="Chance that one is sent twice.", min=0, max=1)
     ] = 0.0,
     corrupt: Annotated[
-        float, typer.Option(help="Chance that a frame comes damaged first.", min=0, max=1)
+        float, typer.Option(help="Chance that one comes damaged first.", min=0, max=1)
     ] = 0.0,
     times: Annotated[int, typer.Option(help="Play the files this often.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Of the chances, so that a run repeats.")] = 0,
@@ -61,7 +60,8 @@ def simulate(
 ) -> None:
     """Play FILEs to a host as an instrument would, and print each reply and its latency.
 
-    FILE holds frames as captured, or bare records that are framed here. Exits 1 when something
+    FILE holds frames as captured, or bare records that are framed here; or HL7 messages, in MLLP
+    blocks or bare. Exits 1 when something
     was refused, 69 when the line can not be opened or is lost.
     """
     playing = Playing(
@@ -80,7 +80,7 @@ def simulate(
     if not contents:
         fail("no FILE to play", USAGE)
     played = _play(to, contents, playing, quiet)
-    typer.echo(f"{played.frames} frames sent, {len(played.refused)} refused")
+    typer.echo(f"{played.frames} {played.what} sent, {len(played.refused)} refused")
     if not played.accepted:
         raise typer.Exit(REFUSED)
 

@@ -12,9 +12,10 @@ class LinkCounters:
     """Totals of one instrument's link since the daemon started.
 
     `last_cut` is the entry of the last message that was cut short. `rejected` counts by
-    reason what was answered NAK or ignored, `tolerated` by deviation what a strict reader
-    would have. `replies_refused` are NAKs because the journal could
-    not store, `replies_late` because it did not in time, `enquiries_refused` NAKs to ENQ.
+    reason what was answered NAK (AE or AR in HL7) or ignored, `tolerated` by deviation what a
+    strict reader would have. `replies_refused` are NAKs (AE) because the journal could not store,
+    `replies_late` because it did not in time, `enquiries_refused` NAKs to ENQ. In HL7 a message is
+    a frame too, and `frames_repeated` are those that were on disk already.
     `refused` are connections turned away, `reconnects` attempts to open a line again,
     `failures` attempts that failed. `last_received_at` is in Unix seconds.
     """

@@ -40,11 +40,19 @@ class Outcome:
 class Campaign:
     """Instruments on `links` links, and a daemon with its files in `folder`."""
 
-    def __init__(self, folder: Path, links: int, rng: random.Random) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        links: int,
+        rng: random.Random,
+        *,
+        driver: str = "sysmex-xn",
+        instrument: type[Instrument] = Instrument,
+    ) -> None:
         names = [f"L{number:03d}" for number in range(links)]
-        self._config = write_config(folder, names)
+        self._config = write_config(folder, names, driver=driver)
         self._state_dir = folder / "state"
-        self._instruments = {name: Instrument(name) for name in names}
+        self._instruments = {name: instrument(name) for name in names}
         self._rng = rng
 
     async def run(self, kills: int) -> Outcome:

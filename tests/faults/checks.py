@@ -61,8 +61,12 @@ def _unsettled(reader: JournalReader) -> Iterator[str]:
 
 
 def _says_nothing(entry: StoredEntry) -> bool:
-    """Say whether an entry was cut before its first specimen: no message is its repetition."""
-    return (entry.state, entry.reason, entry.frames) == ("held", "incomplete", 1)
+    """Say whether an entry was cut before its first specimen, or is bytes that are stored already.
+
+    No message is the repetition of the former; the latter is kept as evidence only.
+    """
+    cut = (entry.state, entry.reason, entry.frames) == ("held", "incomplete", 1)
+    return cut or (entry.state, entry.reason) == ("rejected", "retransmitted")
 
 
 def _wrong_payloads(reader: JournalReader, instruments: Iterable[Instrument]) -> Iterator[str]:

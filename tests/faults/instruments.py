@@ -51,8 +51,8 @@ class Instrument:
     async def play_one(self) -> None:
         """Send the first run of a new sample and its rerun, whatever happens to the line."""
         sample = sample_id(self.name, len(self.finished))
-        await self.until_sent(message(sample, rerun=False))
-        await self.until_sent(message(sample, rerun=True))
+        await self.until_sent(self._message(sample, rerun=False))
+        await self.until_sent(self._message(sample, rerun=True))
         self.finished.append(sample)
 
     async def until_sent(self, frames: list[bytes]) -> None:
@@ -65,6 +65,9 @@ class Instrument:
                 await asyncio.sleep(PAUSE)
             else:
                 return
+
+    def _message(self, sample: str, *, rerun: bool) -> list[bytes]:
+        return message(sample, rerun=rerun)
 
     async def _send(self, frames: list[bytes]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)

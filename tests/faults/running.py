@@ -22,18 +22,23 @@ INSTRUMENT = """
 [[instrument]]
 id = "{name}"
 name = "XN-1000 {name}"
-driver = "sysmex-xn"
+driver = "{driver}"
 link = "listen://127.0.0.1:0"
 """
 
 
 def write_config(
-    folder: Path, names: Iterable[str], *, state_dir: Path | None = None, stop_timeout: float = 10.0
+    folder: Path,
+    names: Iterable[str],
+    *,
+    driver: str = "sysmex-xn",
+    state_dir: Path | None = None,
+    stop_timeout: float = 10.0,
 ) -> Path:
     """Write a configuration with instruments of these names; returns its path."""
     path = folder / "rerund.toml"
     text = CONFIG.format(state_dir=state_dir or folder / "state", stop_timeout=stop_timeout)
-    path.write_text(text + "".join(INSTRUMENT.format(name=name) for name in names))
+    path.write_text(text + "".join(INSTRUMENT.format(name=name, driver=driver) for name in names))
     return path
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from protocols.astm.control import ACK, ENQ
-from protocols.astm.dialect import STANDARD, Dialect
+from protocols.astm.dialect import STANDARD
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
-from rerund.link import Link
+from rerund.link import Dialect, Link
 from rerund.transports.connection import ConnectionPolicy
 from rerund.transports.hub import Hub
 from rerund.transports.url import parse_url
@@ -53,9 +53,9 @@ class Bench:
         self._addresses[name] = hub.address(name)
         return link
 
-    def open(self, url: str) -> Link:
+    def open(self, url: str, *, dialect: Dialect = STANDARD) -> Link:
         """Return a link that connects out or uses a serial port."""
-        link = Link("42", parse_url(url), STANDARD, self.journal)
+        link = Link("42", parse_url(url), dialect, self.journal)
         self._open(link)
         return link
 
@@ -100,6 +100,10 @@ class Script:
         """Wait for the next bytes, which must be those."""
         heard = await self._reader.readexactly(len(expected))
         assert heard == expected, f"expected {expected!r}, heard {heard!r}"
+
+    async def hears_until(self, end: bytes) -> bytes:
+        """Wait for the next bytes up to `end`; returns them."""
+        return await self._reader.readuntil(end)
 
     async def sends(self, *frames: bytes) -> None:
         """Send ENQ and each frame, waiting for an ACK each time."""

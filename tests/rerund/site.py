@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from rerund.cli.main import app
 from rerund.journal.reader import JournalReader
 from rerund.simulator import Playing
-from rerund.simulator_line import Played, simulate
+from rerund.simulator_line import simulate
+from rerund.simulator_player import Played
 from tests.faults.running import RunningDaemon, write_config
 
 _UNSETTLED = ("entry_open", "entry_received", "payload_pending")
@@ -25,9 +26,9 @@ def rerund(*arguments: object, stdin: bytes | None = None) -> Result:
 class Site:
     """A folder with a configuration, and the daemon that runs on it inside `async with`."""
 
-    def __init__(self, folder: Path, *names: str) -> None:
+    def __init__(self, folder: Path, *names: str, driver: str = "sysmex-xn") -> None:
         self.folder = folder
-        self.config = write_config(folder, names or ("42",), stop_timeout=1.0)
+        self.config = write_config(folder, names or ("42",), driver=driver, stop_timeout=1.0)
         self.state_dir = folder / "state"
         self.daemon: RunningDaemon
 
@@ -63,7 +64,7 @@ class Site:
         return [json.loads(line) for line in lines]
 
     async def sends(self, *messages: str | bytes, name: str = "42") -> Played:
-        """Let an instrument send messages of bare records, each in a session of its own."""
+        """Let an instrument send bare messages, those of records in a session each."""
         contents = [text.encode() if isinstance(text, str) else text for text in messages]
         return await simulate(f"127.0.0.1:{self.daemon.ports[name]}", contents, Playing())
 

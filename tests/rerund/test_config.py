@@ -1,5 +1,6 @@
 """The configuration: every mistake told at once, with file, line and key."""
 
+import dataclasses
 import datetime as dt
 import re
 import tomllib
@@ -9,6 +10,8 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from drivers.profile import load
+from protocols.hl7.dialect import Dialect as Hl7Dialect
 from rerund import config, config_stores
 from rerund.stores.settings import StoreSettings
 from rerund.transports.url import ListenUrl
@@ -75,7 +78,18 @@ def test_every_problem_is_found_at_once(write):
     ("change", "line", "key"),
     [
         pytest.param(("sysmex-xn", "sysmex-xm"), 6, "instrument[0].driver", id="unknown driver"),
-        pytest.param(("sysmex-xn", "mindray-bc"), 6, "instrument[0].driver", id="HL7 driver"),
+        pytest.param(
+            ('"sysmex-xn"', '"mindray-bc"\ndialect.framing = "e1381"'),
+            7,
+            "instrument[0].dialect.framing",
+            id="ASTM switch for an HL7 driver",
+        ),
+        pytest.param(
+            ('"sysmex-xn"', '"mindray-bc"\ndialect.encoding = "utf-9"'),
+            7,
+            "instrument[0].dialect.encoding",
+            id="unknown character encoding",
+        ),
         pytest.param(
             ('"listen://0.0.0.0:5001"', '"listen://0.0.0.0:5001"\ntimezone = "Mars/Olympus"'),
             8,
@@ -100,6 +114,14 @@ def test_an_instrument_that_can_not_be_used_is_named(write, change, line, key):
     found = problems(write(SMALLEST.replace(*change)))
 
     assert (line, key) in found
+
+
+def test_an_hl7_driver_gives_an_hl7_link_with_the_switches_of_the_instrument(write):
+    text = SMALLEST.replace('"sysmex-xn"', '"mindray-cl"\ndialect.max_backlog = 7')
+    [instrument] = config.load(write(text)).instruments
+    profile = load("mindray-cl")
+    assert isinstance(instrument.dialect, Hl7Dialect)
+    assert instrument.dialect == dataclasses.replace(profile.dialect, max_backlog=7)
 
 
 def test_a_broken_profile_of_the_lab_is_told_with_its_own_line(write, tmp_path):

@@ -38,8 +38,16 @@ WHOLE = (header(), PATIENT, ORDER, GLU, UREA, NA, END)
 class Desk:
     """A journal and the interpretation of what it hands out, for one instrument or none."""
 
-    def __init__(self, folder: Path, *, complete: bool = True, poll_seconds: float = 0.01) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        complete: bool = True,
+        poll_seconds: float = 0.01,
+        driver: str = "generic-astm",
+    ) -> None:
         self.path = folder / "journal.db"
+        self._driver = driver
         self._complete = complete
         self._poll_seconds = poll_seconds
         self.last_cut = 0
@@ -67,7 +75,7 @@ class Desk:
 
     def _decider(self) -> Decider:
         return Decider(
-            load("generic-astm"), DEVICE, "Analyzer", 1, "5f0c0c1e7a514a0e8d3c0f6f1d2b3a49", UTC
+            load(self._driver), DEVICE, "Analyzer", 1, "5f0c0c1e7a514a0e8d3c0f6f1d2b3a49", UTC
         )
 
     def sends(self, *records: str, device: str = DEVICE, minute: int = 0) -> int:
@@ -382,3 +390,19 @@ async def test_a_message_cut_twice_is_joined_from_all_its_parts(tmp_path):
         await desk.until(lambda: desk.entry(whole.entry_id).reason == "released")
         await desk.decided(whole.entry_id)
         assert desk.values(whole.entry_id) == [("GLU", "5.0"), ("UREA", "4.1"), ("NA", "140")]
+
+
+async def test_an_hl7_message_resumes_nothing_that_was_cut_before_it(tmp_path):
+    segments = (
+        r"MSH|^~\&|A1|Lab|||20260520110000||ORU^R01|7|P|2.5.1",
+        "PID|1||P1",
+        "OBR|1||S1|CHEM",
+        "OBX|1|NM|GLU||5.0|mmol/L||N|||F||||||||20260520110000",
+    )
+    async with Desk(tmp_path, driver="generic-hl7") as desk:
+        desk.interpretation.start()
+        cut = desk.cut_after(*segments[:3])
+        entry = await desk.decided(desk.sends(*segments, minute=1))
+        assert (entry.state, entry.continues) == ("interpreted", None)
+        assert desk.values(entry.entry_id) == [("GLU", "5.0")]
+        assert desk.entry(cut).state == "held"

@@ -1,0 +1,83 @@
+"""A line that speaks E1381: what each event of its session does to journal and counters."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from protocols.astm.dialect import Dialect
+from protocols.astm.events import (
+    BytesIgnored,
+    CommitTimedOut,
+    EnquiryRefused,
+    FrameReceived,
+    FrameRejected,
+    FrameRepeated,
+    FrameTolerated,
+    TransferEnded,
+    TransferStarted,
+)
+from protocols.astm.session import Session
+from rerund.link_connection import LinkConnection
+from rerund.link_entry import EntryWriter
+
+if TYPE_CHECKING:
+    from rerund.link import Link
+
+log = structlog.get_logger(__name__)
+
+
+class AstmConnection(LinkConnection):
+    """One open line with a session of frames, and its entries."""
+
+    def __init__(self, link: "Link", dialect: Dialect) -> None:
+        super().__init__(link, Session(dialect))
+        self._entries = EntryWriter(
+            link.journal, link.name, str(link.url), link.counters, self._reply
+        )
+        # Events of the sending half are missing: nothing is sent to an instrument yet.
+        self._handlers = {
+            TransferStarted: self._transfer_started,
+            EnquiryRefused: self._enquiry_refused,
+            FrameReceived: self._frame_received,
+            FrameRepeated: self._frame_repeated,
+            FrameRejected: self._frame_rejected,
+            FrameTolerated: self._frame_tolerated,
+            BytesIgnored: self._bytes_ignored,
+            CommitTimedOut: self._commit_timed_out,
+            TransferEnded: self._transfer_ended,
+        }
+
+    def _transfer_started(self, event: TransferStarted) -> None:
+        self._counters.transfers += 1
+
+    def _enquiry_refused(self, event: EnquiryRefused) -> None:
+        self._counters.enquiries_refused += 1
+
+    def _frame_received(self, event: FrameReceived) -> None:
+        self._counters.frames += 1
+        self._owed = event.ticket
+        self._entries.store(event)
+
+    def _frame_repeated(self, event: FrameRepeated) -> None:
+        self._counters.frames_repeated += 1
+        if event.ticket is not None:
+            self._owed = event.ticket
+        self._entries.store_repeat(event)
+
+    def _frame_rejected(self, event: FrameRejected) -> None:
+        self._entries.reject(event.raw, event.reason.value)
+
+    def _frame_tolerated(self, event: FrameTolerated) -> None:
+        self._counters.tolerated.update(event.deviations)
+
+    def _bytes_ignored(self, event: BytesIgnored) -> None:
+        self._entries.reject(event.raw, event.reason.value)
+
+    def _commit_timed_out(self, event: CommitTimedOut) -> None:
+        self._counters.replies_late += 1
+        log.warning("commit_late", link=self.link.name, frame=event.number)
+
+    def _transfer_ended(self, event: TransferEnded) -> None:
+        self._owed = None
+        self._entries.end(event)
+        self.link.rested.set()

@@ -1,0 +1,164 @@
+"""A line that speaks HL7: what each event of its session does to journal and counters.
+
+Each message is an entry. It is answered when it is on disk, and one that the link does not take
+is stored on hold before it is refused.
+"""
+
+import time
+from collections import OrderedDict
+from datetime import datetime
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+import structlog
+
+from protocols.hl7.acknowledgment import Stamp
+from protocols.hl7.dialect import Dialect
+from protocols.hl7.events import (
+    AcknowledgmentIgnored,
+    BlockRejected,
+    BlockTolerated,
+    BytesIgnored,
+    MessageReceived,
+    MessageRefused,
+    ReplyNotCommitted,
+    ReplyTimedOut,
+)
+from protocols.hl7.header import Identity
+from protocols.hl7.session import Session
+from rerund.journal.errors import JournalError
+from rerund.link_connection import LinkConnection
+from rerund.link_entry import utc_now
+
+if TYPE_CHECKING:
+    from rerund.link import Link
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED = 1024
+"""Messages of one link that are known again when they come once more."""
+
+RETRANSMITTED = "retransmitted"
+UNEXPECTED_ACKNOWLEDGMENT = "unexpected_acknowledgment"
+
+
+class Past:
+    """What the connections of a link share: messages that are on disk, and our control ids."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Identity, None] = OrderedDict()
+        # Control ids must differ from those before a restart, too.
+        self._start = f"{time.time_ns() // 1_000_000:X}"
+        self._numbers = count(1)
+
+    def stamp(self) -> Stamp:
+        """Return the control id and the local time of the next message of ours."""
+        now = datetime.now().astimezone()
+        return Stamp(f"{self._start}-{next(self._numbers)}", now.strftime("%Y%m%d%H%M%S"))
+
+    def holds(self, identity: Identity) -> bool:
+        """Whether this very message is on disk: its acknowledgment was lost.
+
+        Not without control id and time, because then two messages may be equal in every byte.
+        """
+        return bool(identity.control_id and identity.time) and identity in self._known
+
+    def add(self, identity: Identity) -> None:
+        """Remember a message that is on disk."""
+        self._known[identity] = None
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+
+class Hl7Connection(LinkConnection):
+    """One open line with a session of messages, each an entry of its own."""
+
+    _session: Session
+
+    def __init__(self, link: "Link", dialect: Dialect, past: Past) -> None:
+        super().__init__(link, Session(past.stamp, dialect))
+        self._past = past
+        self._where = (link.name, str(link.url))
+        # Events of the sending half are missing: nothing is sent to an instrument yet.
+        self._handlers = {
+            MessageReceived: self._message_received,
+            MessageRefused: self._message_refused,
+            BlockTolerated: self._block_tolerated,
+            BlockRejected: self._block_rejected,
+            BytesIgnored: self._bytes_ignored,
+            AcknowledgmentIgnored: self._acknowledgment_ignored,
+            ReplyTimedOut: self._reply_timed_out,
+            ReplyNotCommitted: self._reply_not_committed,
+        }
+
+    def _act(self) -> None:
+        super()._act()
+        if self._session.is_congested:
+            self._pause("commit")
+        else:
+            self._resume("commit")
+        if self.link.draining:
+            self.link.rested.set()
+
+    def _take_ahead(self, size: int) -> None:
+        """Do nothing: the session reads ahead as far as its backlog goes."""
+
+    def _message_received(self, event: MessageReceived) -> None:
+        self._counters.frames += 1
+        self._owed = event.ticket
+        if self._past.holds(event.identity):
+            self._counters.frames_repeated += 1
+            self._reject(event.raw, RETRANSMITTED)
+            self._loop.call_soon(self._reply, event.ticket, None)
+        else:
+            self._store(event)
+
+    def _store(self, event: MessageReceived) -> None:
+        """Queue a message for the journal, whole in one transaction; the reply follows it."""
+        journal = self._journal
+        entry = journal.begin_entry(*self._where, utc_now())
+        journal.append_frame(entry, event.raw, event.content, partial(self._stored, entry, event))
+        if event.condition is None:
+            journal.complete_entry(entry, event.content)
+        else:
+            journal.hold_entry(entry, event.condition.name.lower(), event.condition.text)
+
+    def _stored(self, entry: int, event: MessageReceived, error: JournalError | None) -> None:
+        if error is not None:
+            # It comes again under another id; this one leaves no trace.
+            self._journal.hold_entry(entry, "incomplete")
+        else:
+            self._past.add(event.identity)
+            if event.condition is None:
+                self._counters.messages += 1
+            else:
+                self._counters.rejected[event.condition.name.lower()] += 1
+        self._reply(event.ticket, error)
+
+    def _reject(self, raw: bytes, reason: str) -> None:
+        """Keep bytes that are no entry of their own, as evidence."""
+        self._counters.rejected[reason] += 1
+        self._journal.reject(*self._where, raw, reason)
+
+    def _message_refused(self, event: MessageRefused) -> None:
+        self._counters.replies_refused += 1
+
+    def _block_tolerated(self, event: BlockTolerated) -> None:
+        self._counters.tolerated.update(event.deviations)
+
+    def _block_rejected(self, event: BlockRejected) -> None:
+        self._reject(event.raw, event.reason.value)
+
+    def _bytes_ignored(self, event: BytesIgnored) -> None:
+        self._reject(event.raw, event.reason.value)
+
+    def _acknowledgment_ignored(self, event: AcknowledgmentIgnored) -> None:
+        self._reject(event.raw, UNEXPECTED_ACKNOWLEDGMENT)
+
+    def _reply_timed_out(self, event: ReplyTimedOut) -> None:
+        self._counters.replies_late += 1
+        log.warning("commit_late", link=self.link.name)
+
+    def _reply_not_committed(self, event: ReplyNotCommitted) -> None:
+        log.warning("reply_not_committed", link=self.link.name)
