@@ -8,7 +8,7 @@ share its errors too.
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,7 +83,7 @@ def steps_of(files: Iterable[bytes], playing: Playing) -> list[Step]:
             steps += _sessions(_tokens(data))
         else:
             steps += _session(_frames_of_records(data, playing))
-    return list(_worsened(steps, playing)) if playing.repeat else steps
+    return list(worsened(steps, playing, is_frame)) if playing.repeat else steps
 
 
 def corrupted(data: bytes, rng: random.Random) -> bytes:
@@ -182,9 +182,12 @@ def _messages(records: Iterable[bytes]) -> Iterator[bytes]:
         yield message
 
 
-def _worsened(steps: Iterable[Step], playing: Playing) -> Iterator[Step]:
+def worsened(
+    steps: Iterable[Step], playing: Playing, is_repeatable: Callable[[Step], bool]
+) -> Iterator[Step]:
+    """Yield steps, some of them twice as `repeat` says."""
     rng = random.Random(playing.seed)
     for step in steps:
         yield step
-        if is_frame(step) and rng.random() < playing.repeat:
+        if is_repeatable(step) and rng.random() < playing.repeat:
             yield Step(step.data, f"{step.label} again", is_repeat=True)

@@ -5,11 +5,10 @@ code of its own for the reason that `simulator` gives.
 """
 
 import asyncio
-import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from rerund.simulator import Playing, Reply, Step
+from rerund.simulator import Playing, Reply, Step, worsened
 from rerund.simulator_player import Played, Player
 
 _HEADER = re.compile(rb"(?:\A|[\r\n\x0b\xbf])(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
@@ -39,7 +38,7 @@ def blocks_of(files: Iterable[bytes], playing: Playing) -> list[Step]:
                 Step(b"\x0b" + content + b"\x1c\r", f"message {number}")
                 for number, content in enumerate(captured or _bare(data), 1)
             )
-    return list(_worsened(steps, playing))
+    return list(worsened(steps, playing, lambda step: step.awaits_reply))
 
 
 def _tokens(data: bytes) -> Iterator[Step]:
@@ -63,14 +62,6 @@ def _bare(data: bytes) -> Iterator[bytes]:
         message += line + b"\r"
     if message:
         yield message
-
-
-def _worsened(steps: Iterable[Step], playing: Playing) -> Iterator[Step]:
-    rng = random.Random(playing.seed)
-    for step in steps:
-        yield step
-        if step.awaits_reply and rng.random() < playing.repeat:
-            yield Step(step.data, f"{step.label} again", is_repeat=True)
 
 
 def _fields(step: Step) -> list[bytes]:
