@@ -69,7 +69,7 @@ class Rear:
         `on_earlier` brings what the ledger has of the others.
         """
         everyone = {instrument.device_id for instrument in self._config.instruments}
-        return frozenset(everyone - self._unknown.keys())
+        return frozenset(everyone - self._unknown)
 
     def start(self) -> None:
         """Start the registrar, and start it again whenever it ends."""
@@ -99,7 +99,7 @@ class Rear:
                 self._journal.replace_waiting(rows, refreshed_at)
             case Earlier(device_id, runs, last):
                 if last:
-                    self._unknown.pop(device_id, None)
+                    self._unknown.discard(device_id)
                 own = self._journal.journal_id
                 others = [pair for pair in runs if not pair[1].result_id.startswith(own)]
                 self.on_earlier(device_id, others, last)
@@ -114,7 +114,7 @@ class Rear:
             file.daemon.lab_id,
             f"{self._journal.journal_id}@{socket.gethostname()}",
             {i.device_id: i.section.name for i in self._config.instruments},
-            dict(self._unknown),
+            sorted(self._unknown),
             rules_of(self._config),
             file.store.poll_interval,
             file.daemon.log_format,
@@ -122,17 +122,17 @@ class Rear:
         )
 
 
-def _unknown_histories(config: Config, reader: JournalReader) -> dict[str, str]:
+def _unknown_histories(config: Config, reader: JournalReader) -> set[str]:
     """Return the instruments that the journal knows for less than the history window.
 
-    Each with the instant since when the ledger may know more. Without a store there is no
-    ledger, and nothing came before; what a server has, only the server knows.
+    Without a store there is no ledger, and nothing came before; what a server has, only the
+    server knows.
     """
     if config.stores.mysql is None and not Path(config.stores.path).exists():
-        return {}
+        return set()
     since = iso(time() - config.file.rerun.history_window)
     known = {i.device_id: reader.known_since(i.device_id) for i in config.instruments}
-    return {device_id: since for device_id, at in known.items() if at is None or at > since}
+    return {device_id for device_id, at in known.items() if at is None or at > since}
 
 
 def _ignore(device_id: str, runs: Runs, last: bool) -> None:

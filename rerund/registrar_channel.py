@@ -14,8 +14,8 @@ from rerund.stores.settings import StoreSettings
 class Start(msgspec.Struct, tag=True, frozen=True):
     """To the registrar, first of all: what it works on. `poll_interval` is seconds.
 
-    `owner` is who takes the leases of `devices` (names by id). `unknown` maps an instrument
-    whose history is not whole to the instant since when the ledger is asked for it.
+    `owner` is who takes the leases of `devices` (names by id). `unknown` are the instruments
+    whose history is not whole: the ledger is asked for it.
     """
 
     journal_path: str
@@ -23,7 +23,7 @@ class Start(msgspec.Struct, tag=True, frozen=True):
     lab_id: int
     owner: str
     devices: dict[str, str]
-    unknown: dict[str, str]
+    unknown: list[str]
     rules: Rules
     poll_interval: float
     log_format: LogFormat

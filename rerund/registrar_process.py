@@ -38,10 +38,9 @@ from rerund.registrar_channel import (
     decode_for_registrar,
     encode,
 )
+from rerund.registrar_history import history
 from rerund.registrar_leases import LeaseKeeper, LeaseThread
 from rerund.registrar_upkeep import Upkeep
-from rerund.rerun.delivery import ledger_runs
-from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.service import RerunService
 from rerund.stores.opening import open_stores
@@ -101,10 +100,13 @@ class Channel:
         self._send(WaitingCopy(list(rows), refreshed_at))
 
     def tell_earlier(self, device_id: str, runs: Sequence[tuple[str, KnownRun]]) -> None:
-        """Hand over what the ledger has of an instrument."""
-        for start in range(0, max(1, len(runs)), EARLIER_RUNS):
-            part = list(runs[start : start + EARLIER_RUNS])
-            self._send(Earlier(device_id, part, start + EARLIER_RUNS >= len(runs)))
+        """Hand over some of what the ledger has of an instrument."""
+        for start in range(0, len(runs), EARLIER_RUNS):
+            self._send(Earlier(device_id, list(runs[start : start + EARLIER_RUNS]), last=False))
+
+    def tell_whole(self, device_id: str) -> None:
+        """Say that all of what the ledger has of an instrument has been handed over."""
+        self._send(Earlier(device_id, [], last=True))
 
     def tell_leases(self, leases: Sequence[Lease]) -> None:
         """Say which instruments the daemon may receive from."""
@@ -177,9 +179,10 @@ def _work(start: Start, channel: Channel) -> None:
 
 def _keeper(start: Start, reports: ReportStore, channel: Channel) -> LeaseKeeper:
     def tell_history(device_id: str) -> None:
-        since = start.unknown.get(device_id) or iso(reports.now() - start.rules.history_window)
-        rows = reports.ledger_of_device(start.lab_id, device_id, since)
-        channel.tell_earlier(device_id, ledger_runs(rows))
+        window = start.rules.history_window
+        for runs in history(reports, start.lab_id, device_id, window):
+            channel.tell_earlier(device_id, runs)
+        channel.tell_whole(device_id)
 
     return LeaseKeeper(
         start.lab_id,

@@ -173,8 +173,10 @@ class ReportStore(Protocol):
         """The ledger rows of these reports, in order of arrival (`row_id`)."""
         ...
 
-    def ledger_of_device(self, lab_id: int, device_id: str, received_since: str) -> list[LedgerRow]:
-        """The ledger rows of an instrument received since then, in order of arrival (`row_id`)."""
+    def ledger_of_device(
+        self, lab_id: int, device_id: str, received_since: str, received_before: str
+    ) -> list[LedgerRow]:
+        """The ledger rows of an instrument received since then and before, in order (`row_id`)."""
         ...
 
     def matchable_samples(

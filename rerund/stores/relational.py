@@ -157,10 +157,16 @@ class RelationalReportStore:
         """The ledger rows of these reports, in order of arrival."""
         return self._of_keys(queries.LEDGER_OF_REPORTS, lab_id, lab_report_ids)
 
-    def ledger_of_device(self, lab_id: int, device_id: str, received_since: str) -> list[LedgerRow]:
-        """The ledger rows of an instrument received since then, in order of arrival."""
+    def ledger_of_device(
+        self, lab_id: int, device_id: str, received_since: str, received_before: str
+    ) -> list[LedgerRow]:
+        """The ledger rows of an instrument received since then and before, in order of arrival."""
         return self._all(
-            queries.LEDGER_OF_DEVICE, lab_id=lab_id, device_id=device_id, since=received_since
+            queries.LEDGER_OF_DEVICE,
+            lab_id=lab_id,
+            device_id=device_id,
+            since=received_since,
+            before=received_before,
         )
 
     def matchable_samples(

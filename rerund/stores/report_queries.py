@@ -135,7 +135,11 @@ def _ledger_by(*conditions: ColumnElement[bool]) -> Query[LedgerRow]:
 LEDGER_BY_RESULT = _ledger_by(_d.result_id.in_(_KEYS))
 LEDGER_OF_SAMPLES = _ledger_by(_d.sample_id.in_(_KEYS))
 LEDGER_OF_SAMPLES_SINCE = _ledger_by(_d.sample_id.in_(_KEYS), _d.received_at >= _SINCE)
-LEDGER_OF_DEVICE = _ledger_by(_d.device_id == bindparam("device_id"), _d.received_at >= _SINCE)
+LEDGER_OF_DEVICE = _ledger_by(
+    _d.device_id == bindparam("device_id"),
+    _d.received_at >= _SINCE,
+    _d.received_at < bindparam("before", type_=Instant()),
+)
 LEDGER_OF_REPORTS = _ledger_by(_d.lab_report_id.in_(_KEYS))
 
 _m = device_format_mapping.c

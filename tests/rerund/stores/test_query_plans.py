@@ -10,7 +10,7 @@ from rerund.stores.documents import EmbeddedRerunStore
 from rerund.stores.ports import StaleReport
 from rerund.stores.relational import RelationalReportStore
 from rerund.stores.versions import prepare
-from tests.rerund.stores.made import AT, ledger, moved, rerun, value
+from tests.rerund.stores.made import AT, LATER, ledger, moved, rerun, value
 
 READS = {
     "reports": ([1, 2],),
@@ -26,6 +26,7 @@ READS = {
     "ledger_by_result": (["j-1", "j-2"],),
     "ledger_of_samples": (["S1", "S2"], AT),
     "ledger_of_reports": ([1, 2],),
+    "ledger_of_device": ("42", AT, LATER),
     "matchable_samples": (AT, "", 5),
     "activity": (1,),
     "mark_applied": (["one", "two"],),
