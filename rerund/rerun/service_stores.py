@@ -108,15 +108,33 @@ def carry(stores: Stores, lab_id: int, events: Sequence[EventRow]) -> None:
     """Apply the newest after-image of every document, publish numbers, mark as applied."""
     reruns: dict[str, SampleRerun] = {}
     values: dict[str, SampleRerunValues] = {}
-    numbers: dict[int, int | None] = {}
+    newest: dict[int, EventRow] = {}
     for event in sorted(events, key=lambda event: event.version):
         reruns.update((rerun.id, rerun) for rerun in event.reruns)
         values.update((value.id, value) for value in event.values)
-        numbers[event.lab_report_id] = event.active_number
+        newest[event.lab_report_id] = event
     if reruns or values:
         stores.reruns.apply(list(reruns.values()), list(values.values()))
-        stores.numbers.publish(lab_id, numbers)
+        _publish(stores, lab_id, newest)
     stores.reports.mark_applied(lab_id, [event.event_id for event in events])
+
+
+def _publish(stores: Stores, lab_id: int, newest: dict[int, EventRow]) -> None:
+    """Publish the active numbers; once more where a report has moved on meanwhile.
+
+    A number has no version in the cache. So whoever is late looks again, and does not leave
+    an older number over that of somebody who was faster.
+    """
+    while newest:
+        numbers = {report: event.active_number for report, event in newest.items()}
+        stores.numbers.publish(lab_id, numbers)
+        rows = stores.reports.reports(lab_id, newest)
+        moved = [
+            row.lab_report_id
+            for row in rows
+            if row.rerun_version > newest[row.lab_report_id].version
+        ]
+        newest = {report: stores.reports.events(lab_id, report)[-1] for report in moved}
 
 
 class _OfReport(Protocol):

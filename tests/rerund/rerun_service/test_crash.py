@@ -301,6 +301,22 @@ def test_a_report_that_changes_while_it_is_read_is_read_again(site, method):
 
 
 @EVERYWHERE
+def test_a_number_that_is_published_late_does_not_cover_the_newer_one(site):
+    site.report()
+    plain = site.service
+    stores = site.stores
+
+    def somebody_cancels() -> None:
+        plain.cancel(1, 1, user=8)
+
+    late = Interrupted(stores.numbers, somebody_cancels, method="publish")
+    site.stores = stores._replace(numbers=late)
+    site.restart()
+    site.request(1)
+    assert (site.flag(), stores.numbers.active_number(1, 1)) == (0, None)
+
+
+@EVERYWHERE
 def test_two_requests_at_once_open_one_rerun(site):
     site.report()
     plain = site.service
