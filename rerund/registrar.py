@@ -133,7 +133,7 @@ class Registrar:
             try:
                 busy = self.turn()
             except StoreUnavailable as error:
-                log.warning("store unavailable", store=error.store, retry_seconds=retry)
+                log.warning("store_unavailable", reason=str(error), retry_seconds=retry)
                 self.unavailable = True
             except Exception as error:  # noqa: BLE001 - delivery lives as long as the process
                 _alert(error, retry)

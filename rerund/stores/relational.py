@@ -217,9 +217,14 @@ class RelationalReportStore:
         return self._requests.forget(before)
 
     def _mark(self, statement: Any, lab_id: int, keys: Collection[Any]) -> None:
-        if keys:
-            with self._database.write() as connection:
-                connection.execute(statement, {"lab": lab_id, "keys": list(keys)})
+        """Set a mark, which may be set twice: again when a server took it back for another one."""
+        while keys:
+            try:
+                with self._database.write() as connection:
+                    connection.execute(statement, {"lab": lab_id, "keys": list(keys)})
+            except Deadlock:
+                continue
+            return
 
     def leases(self, lab_id: int) -> list[Lease]:
         """The leases of a lab's instruments by `device_id`, expired and unknown ones not held."""

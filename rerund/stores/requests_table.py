@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from rerund.rerun.instants import iso, seconds
 from rerund.rerun.records import Begun
 from rerund.stores.database import Database
-from rerund.stores.failures import DuplicateKey
+from rerund.stores.failures import Deadlock, DuplicateKey
 from rerund.stores.rows import Query, field_columns
 from rerund.stores.schema import http_request
 from rerund.stores.types import now
@@ -59,6 +59,8 @@ class RequestsTable:
                 begun = self._find(of, self._database.now() - stale_after)
                 if begun is not None:
                     return begun
+            except Deadlock:
+                continue
             else:
                 return Begun("new", str(of["event_id"]))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rerund.stores.opening import open_stores
 from rerund.stores.settings import StoreSettings
@@ -97,6 +98,7 @@ async def let_loose(folder: Path, settings: StoreSettings, crowd: Crowd) -> Outc
             await all_delivered(config.parent / "state")
         codes = [await daemon.terminate() for daemon in daemons]
     told.wrong += [f"a daemon ended with {code}" for code in codes if code]
+    told.wrong += [f"a daemon said {line}" for one in daemons for line in one.log if _is_bad(line)]
     with open_stores(settings) as opened:
         wrong = problems(opened.stores, reports, told)
     return Outcome(
@@ -130,6 +132,15 @@ def _load(folder: Path, config: Path, names: Sequence[str], reports: dict[int, s
     path.write_text(text)
     loaded = rerund("lab", "load", path, "-c", config)
     assert loaded.exit_code == 0, loaded.output
+
+
+def _is_bad(line: dict[str, Any]) -> bool:
+    """Whether a daemon was kept from its stores, which are there all the time, or has failed."""
+    return line["event"] in (
+        "store_unavailable",
+        "http_failed",
+        "registrar_failed",
+    )
 
 
 async def _ready(daemon: RunningDaemon) -> str:

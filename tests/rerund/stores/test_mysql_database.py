@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -168,8 +169,9 @@ def test_a_row_that_somebody_else_holds_is_waited_for_and_then_given_up(mysql, i
 _WAITING = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
 
 
-def test_a_deadlock_is_decided_again(mysql, servers):
-    store = RelationalReportStore(mysql)
+@contextmanager
+def deadlocked(mysql, servers, work):
+    """Let work on reports 1 and 2 end in a deadlock with a LIMS that has changed more."""
     with mysql.write() as connection:
         for number in range(1, 20):
             add(connection, number)
@@ -178,17 +180,31 @@ def test_a_deadlock_is_decided_again(mysql, servers):
         sign = "UPDATE lab_report_relation SET birth_date = '1980' WHERE lab_id = 1 AND {}"
         with other.cursor() as cursor:
             cursor.execute(sign.format("lab_report_id > 1"))
-            transaction = Transaction([moved(1), moved(2)], [event(1, 1), event(1, 2)])
-            committing = pool.submit(store.commit, transaction)
+            working = pool.submit(work)
             while servers.mariadb.rows(_WAITING)[0][1] == "0":
-                assert not committing.done()
+                assert not working.done()
             cursor.execute(sign.format("lab_report_id = 1"))  # the one with less to take back ends
+        yield working, other
+
+
+def test_a_deadlock_is_decided_again(mysql, servers):
+    store = RelationalReportStore(mysql)
+    transaction = Transaction([moved(1), moved(2)], [event(1, 1), event(1, 2)])
+    with deadlocked(mysql, servers, lambda: store.commit(transaction)) as (committing, other):
         with pytest.raises(StaleReport):
             committing.result()
         other.rollback()
     assert store.events(1, 1) == []
     store.commit(transaction)
     assert [row.flag for row in store.reports(1, [1, 2])] == [3, 3]
+
+
+def test_a_mark_that_was_taken_back_by_a_deadlock_is_set_again(mysql, servers):
+    store = RelationalReportStore(mysql)
+    with deadlocked(mysql, servers, lambda: store.mark_checked(1, [1, 2])) as (marking, other):
+        other.commit()
+        marking.result()
+    assert [row.results_checked for row in store.reports(1, [1, 2])] == [True, True]
 
 
 def test_exclusive_blocks_exclude_each_other_and_no_other_writer(mysql, impatient):
