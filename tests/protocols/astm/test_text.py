@@ -116,6 +116,11 @@ def test_what_needs_escaping_cannot_be_written_without_an_escape_character():
 
 
 @pytest.mark.conformance(64)
+def test_item_064_delimiters_and_control_characters_are_written_as_escapes():
+    assert escape("a|b^c\\d&e\r") == "a&F&b&S&c&R&d&E&e&X0D&"
+
+
+@pytest.mark.conformance(64)
 @given(st.text(st.characters(max_codepoint=255)), st.sampled_from([DEFAULT, GENEXPERT]))
 def test_item_064_escaped_text_holds_nothing_special_and_comes_back(text, delimiters):
     escaped = escape(text, delimiters)

@@ -304,3 +304,18 @@ def test_blocks_out_of_a_file(data, contents):
 def test_a_damaged_block_of_a_file_is_told():
     (found,) = unframe(VT + message("1") + FS + b"x", Dialect(block_end="strict"))
     assert found.reason is Reason.BAD_BLOCK_END
+
+
+def test_a_block_damaged_on_the_line_is_refused(host, codes):
+    wire = block("7")
+    host.deliver(wire[:10])
+    host.session.line_error(host.now)
+    assert codes(host.deliver(wire[10:])) == ["AE 7"]
+    assert host.told(BlockRejected) == [BlockRejected(wire, Reason.LINE_ERROR)]
+    assert codes(host.deliver(block("8"))) == ["AA 8"]
+
+
+def test_a_line_error_between_blocks_is_told(host, codes):
+    host.session.line_error(host.now)
+    assert codes(host.deliver(block("7"))) == ["AA 7"]
+    assert host.told(BytesIgnored) == [BytesIgnored(b"", Reason.LINE_ERROR)]
