@@ -24,6 +24,9 @@ HEADER_TIMEOUT = 10.0
 KEEP_ALIVE = 15
 """Seconds that a connection may be idle between two requests."""
 
+READ_TIMEOUT = 10.0
+"""Seconds in which a caller has to read what it was sent."""
+
 MAX_CONNECTIONS = 500
 """Connections at once; what comes beyond is closed at once."""
 
@@ -34,9 +37,13 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 that waits for nobody: neither for a head nor for the rest of a refused body."""
+    """HTTP/1.1 that waits for nobody.
+
+    Neither for a head, nor for the rest of a refused body, nor for one who does not read.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or close it when there are too many."""
@@ -54,7 +61,30 @@ class Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
         self._on_time()
+        self._has_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Let an answer wait until more of it was read, for a while."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """Go on with an answer; the rest of one before a close has to be read all the same."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._has_read()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, if there is to be one."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection."""
+        super().timeout_keep_alive_handler()
+        self._watch_reader()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP in the shape of every other error."""
@@ -64,6 +94,7 @@ class Protocol(H11Protocol):
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+        self._watch_reader()
 
     def _watch_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
@@ -79,6 +110,22 @@ class Protocol(H11Protocol):
     def _close_late(self) -> None:
         self._late = None
         self.transport.close()
+        self._watch_reader()
+
+    def _watch_reader(self) -> None:
+        if self._unread is None:
+            self._unread = self.loop.call_later(READ_TIMEOUT, self._abort_unread)
+
+    def _has_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _abort_unread(self) -> None:
+        self._unread = None
+        if self.transport.get_write_buffer_size():  # else the goodbye of TLS is not answered
+            log.warning("answer_unread", peer=self.client[0] if self.client else None)
+        self.transport.abort()
 
 
 class Server(uvicorn.Server):

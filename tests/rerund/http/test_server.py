@@ -1,8 +1,9 @@
 """The server and its limits: sizes, times and numbers, each answered in the one shape."""
 
 import asyncio
+import socket
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from rerund.http import limits, server
 from tests.rerund.http.office import Office, error
+from tests.rerund.site import until
 
 BODY = b'{"version": 1, "reason": "lost"}'
 
@@ -17,8 +19,9 @@ BODY = b'{"version": 1, "reason": "lost"}'
 class Served:
     """An office behind a real server on a port of its own."""
 
-    def __init__(self, office: Office, port: int) -> None:
+    def __init__(self, office: Office, running: server.Server, port: int) -> None:
         self.office = office
+        self.state = running.server_state
         self.port = port
         secret = office.holders.secrets["technician"]
         self.bearer = f"Authorization: Bearer {secret}\r\n"
@@ -54,7 +57,7 @@ async def served(office: Office):
             await asyncio.sleep(0)
         assert [line["port"] for line in logs if line["event"] == "http_listening"] == [port]
     try:
-        yield Served(office, port)
+        yield Served(office, running, port)
     finally:
         running.should_exit = True
         await task
@@ -179,6 +182,63 @@ async def test_a_body_that_does_not_come_is_told_and_ends(site_served, monkeypat
     await closed(reader, writer)
 
 
+DOCS = b"GET /docs HTTP/1.1\r\nHost: rerund\r\n\r\n"
+
+MANY = 600
+"""Requests of which no kernel keeps all the answers."""
+
+
+@asynccontextmanager
+async def deaf(it: Served):
+    """Open a connection that nobody reads from; it has to end as one of which that is told."""
+    with closing(socket.socket()) as sock, capture_logs() as logs:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", it.port))
+        await until(lambda: it.state.connections)
+        yield sock
+        await until(lambda: not it.state.connections)
+    assert [line["event"] for line in logs].count("answer_unread") == 1
+
+
+async def test_who_reads_no_answer_takes_no_place_of_others(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "READ_TIMEOUT", 0.05)
+    site.report()
+    async with served(Office(site, tmp_path, max_requests=1)) as it:
+        async with deaf(it) as sock:
+            asking = asyncio.create_task(asyncio.get_running_loop().sock_sendall(sock, DOCS * MANY))
+            await until(lambda: not it.state.connections)
+            asking.cancel()
+            await asyncio.wait([asking])
+        answers = [await it.get()]
+        while answers[-1].status_code == 503:
+            answers.append(await it.get())
+        assert answers[-1].status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("last", "timeout"),
+    [
+        (DOCS.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), None),
+        (b"HELLO\r\n\r\n", None),
+        (b"", "KEEP_ALIVE"),
+        (b"GET ", "HEADER_TIMEOUT"),
+    ],
+    ids=["as asked", "for no HTTP", "as idle", "for a late head"],
+)
+async def test_a_close_waits_for_nobody_to_read(office, monkeypatch, last, timeout):
+    monkeypatch.setattr(server, "READ_TIMEOUT", 0.05)
+    if timeout is not None:
+        monkeypatch.setattr(server, timeout, 0.05)
+    async with served(office) as it, deaf(it) as sock:
+        for protocol in it.state.connections:  # whose answers are then all written at once
+            protocol.transport.set_write_buffer_limits(high=2**30)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(sock, DOCS * MANY)
+        await until(lambda: it.state.total_requests == MANY)
+        await loop.sock_sendall(sock, last)
+
+
 async def test_what_is_no_http_is_told_in_the_same_shape(site_served):
     for said in (b"HELLO\r\n\r\n", b"\x16\x03\x01\x00\x01\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"):
         reader, writer = await site_served.open(said)
@@ -241,7 +301,7 @@ async def test_who_is_being_answered_at_the_end_gets_the_answer(office, monkeypa
     monkeypatch.setattr(service, "show", slow)
     running = server.server_of(office.start, office.app)
     sock = await server.bound("127.0.0.1", 0)
-    it = Served(office, sock.getsockname()[1])
+    it = Served(office, running, sock.getsockname()[1])
     task = asyncio.create_task(running.serve([sock]))
     asked = asyncio.create_task(it.get())
     await asyncio.to_thread(entered.wait, 60)
