@@ -49,8 +49,7 @@ class Token(BaseModel):
         if at is None:
             return False
         if not isinstance(at, dt.datetime):
-            next_day = at + dt.timedelta(days=1)
-            at = dt.datetime.combine(next_day, dt.time(), tzinfo=dt.UTC)
+            return dt.datetime.fromtimestamp(now, dt.UTC).date() > at
         return now >= at.timestamp()
 
 

@@ -70,6 +70,20 @@ EXPIRY = {
     "never": (None, NOON, False),
     "its last day": (dt.date(2030, 1, 31), NOON, False),
     "the day after": (dt.date(2030, 1, 30), NOON, True),
+    "the last second of its last day": (dt.date(2030, 1, 31), NOON + 12 * 3600 - 1, False),
+    "the first second after it": (dt.date(2030, 1, 31), NOON + 12 * 3600, True),
+    "the last day there is": (dt.date.max, NOON, False),
+    "the first day there is": (dt.date.min, NOON, True),
+    "the last instant, far in the west": (
+        dt.datetime.max.replace(tzinfo=dt.timezone(-dt.timedelta(hours=14))),
+        NOON,
+        False,
+    ),
+    "the first instant, far in the east": (
+        dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=14))),
+        NOON,
+        True,
+    ),
     "before its time": (dt.datetime(2030, 1, 31, 13, 1, tzinfo=dt.UTC), NOON, False),
     "its time": (dt.datetime(2030, 1, 31, 12, tzinfo=dt.UTC), NOON, True),
     "its time elsewhere": (
