@@ -34,6 +34,8 @@ DRIVER = "http"
 
 _SUBMISSIONS = uuid.UUID("f1d0f2a6-2f0c-4b0e-9a4b-6f0f2f8f5f3d")
 
+_LAST_INSTANT = seconds("9999-12-31T23:59:59Z")
+
 _NO_NUMBER = {"pattern": r"^(-{2,}|\*+)$", "reason": "no_value"}  # what no instrument means else
 _read_value = compile_value(
     ResultSection.model_validate({"test_code": "R.3", "invalid": [_NO_NUMBER]})
@@ -120,13 +122,14 @@ def _check(case: ReportCase, submitted: Submitted) -> None:
             message = f"the report has no index {value.index}"
             raise Impossible("unknown_parameter", message, "device_data")
         if not _is_instant(value.run_at):
-            message = f"run_at of index {value.index} is no ISO 8601 instant"
+            message = f"run_at of index {value.index} is no instant from 1970 to 9999 (UTC)"
             raise Impossible("bad_run_at", message, "device_data")
 
 
 def _is_instant(text: str | None) -> bool:
+    """Whether there is none, or one that the stores can keep: as UTC, its year of four digits."""
     try:
-        return text is None or seconds(text) > 0
+        return text is None or 0 < seconds(text) <= _LAST_INSTANT
     except (ValueError, OverflowError):
         return False
 

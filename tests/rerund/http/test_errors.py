@@ -241,6 +241,14 @@ CASES = {
         "malformed",
         "device_data[0].run_at",
     ),
+    "a run time after all years": No(
+        normal,
+        "1/new",
+        new(value={"run_at": "9999-12-31T23:59:59-14:00"}),
+        422,
+        "bad_run_at",
+        "device_data",
+    ),
     "a value of an unknown index": No(
         normal, "1/new", new(value={"index": 9}), 422, "unknown_parameter", "device_data"
     ),

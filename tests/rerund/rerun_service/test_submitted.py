@@ -242,6 +242,13 @@ def test_the_key_of_another_event_is_a_conflict(requested):
     assert refused.value.code == "event_id_taken"
 
 
+def test_the_last_instant_there_is_can_be_kept(measured):
+    last = "9999-12-31T23:59:59Z"
+    measured.submit(-1, (1, "12.0"), fields={"run_at": last})
+    assert measured.submit(-1, (1, "12.0"), fields={"run_at": last})["ignored"] == [1]
+    assert measured.ledger()[-1].result.run_at == last
+
+
 @pytest.mark.parametrize("end", ["cancel", "confirm", "fulfil"])
 def test_numbered_values_of_a_closed_rerun_are_refused_and_logged_once(requested, end):
     requested.submit(1, (1, "12.0"))
@@ -302,7 +309,15 @@ def test_values_of_a_closed_report_wait_for_review_and_raise_an_alert(site):
         (1, [(1, "12.0"), (9, "1")], {}, "unknown_parameter", "device_data"),
         (1, [], {}, "no_values", "device_data"),
         (1, [(1, "12.0")], {"sample_id": "S2"}, "other_sample", "sample_id"),
-        (1, [(1, "12.0")], {"fields": {"run_at": "yesterday"}}, "bad_run_at", "device_data"),
+        *(
+            (1, [(1, "12.0")], {"fields": {"run_at": text}}, "bad_run_at", "device_data")
+            for text in (
+                "yesterday",
+                "1969-12-31T23:59:59Z",
+                "9999-12-31T23:59:59-14:00",
+                "0001-01-01T00:00:00+14:00",
+            )
+        ),
     ],
 )
 def test_what_the_report_could_never_take_changes_nothing(
