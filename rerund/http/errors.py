@@ -147,6 +147,8 @@ def _unavailable(request: Request, error: Exception) -> Response:
 def _rejected(request: Request, error: Exception) -> Response:
     assert isinstance(error, StoreRejected)
     log.error("store_rejected", alert=True, store=error.store, detail=error.detail)
+    if request.method == "GET":  # which gave them nothing to take: what they hold is at fault
+        return _told(request, unavailable("unavailable", "the stores can not read the report"))
     return _told(request, ApiError(422, "rejected", "the stores take no such value"))
 
 

@@ -1,8 +1,11 @@
 """Every answer that says no: its status, its code, the member at fault, and nothing changed."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.rerund.http.office import NEW, REQUEST, Office, error
 
@@ -328,9 +331,19 @@ async def test_no_message_repeats_what_was_sent(office):
     assert not [word for word in ("Rossi", "4711", "Mario", "9.87") if word in response.text]
 
 
-async def test_a_fault_of_ours_is_an_answer_and_an_alert_without_its_text(office, monkeypatch):
-    from structlog.testing import capture_logs
+async def test_a_report_that_a_store_can_not_read_is_nobodys_mistake(office, tmp_path):
+    office.site.request(1)
+    [path] = tmp_path.glob("*/rerun.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as store:
+        store.execute("UPDATE sample_rerun SET body = '{}'")
+    with capture_logs() as logs:
+        response = await office.call("viewer", "GET", "/1")
+    assert (response.status_code, error(response)["code"]) == (503, "unavailable")
+    assert int(response.headers["retry-after"]) > 0
+    assert [line["alert"] for line in logs if line["event"] == "store_rejected"] == [True]
 
+
+async def test_a_fault_of_ours_is_an_answer_and_an_alert_without_its_text(office, monkeypatch):
     def fails(lab_id, report):
         raise ValueError("Rossi 9.87")
 
