@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from rerund.rerun.model import MACHINE_RERUN, RerunType
 from rerund.rerun.refusals import Impossible
@@ -11,10 +11,23 @@ from rerund.rerun.submitted import Submitted, SubmittedValue
 
 Index = Annotated[int, Field(ge=0, lt=2**31, description="Position key in the report's format")]
 Version = Annotated[int, Field(ge=0, lt=2**31, description="`version` as it was last fetched")]
+_NUMBERS = range(-(2**31), 2**31)
+_LONGEST_NUMBER = 12
+
 Number = Annotated[
-    Annotated[int, Field(ge=-(2**31), lt=2**31)] | Annotated[str, Field(max_length=12)],
+    int | float | str,
     Field(description="A whole number, or its decimal text"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": _NUMBERS[0], "maximum": _NUMBERS[-1]},
+                {"type": "string", "pattern": "^-?[0-9]+$", "maxLength": _LONGEST_NUMBER},
+            ]
+        }
+    ),
 ]
+"""Any number or text is taken here: `whole` has one answer for all that is none."""
+
 Reason = Annotated[str, Field(min_length=1, max_length=200)]
 Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 Name = Annotated[str, Field(max_length=128)]
@@ -37,14 +50,18 @@ Instant = Annotated[
 ]
 
 
-def whole(number: int | str, field: str) -> int:
-    """Return a number that may be decimal text. Raises Impossible for other text."""
-    if isinstance(number, int):
-        return number
-    digits = number.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()):
-        raise Impossible("impossible_number", "has to be a whole number", field)
-    return int(number)
+def whole(number: float | str, field: str) -> int:
+    """Return a whole number that may be decimal text. Raises Impossible for anything else."""
+    found = _read(number) if isinstance(number, str) else number
+    if not isinstance(found, int) or found not in _NUMBERS:
+        raise Impossible("impossible_number", "has to be a whole number of 32 bits", field)
+    return found
+
+
+def _read(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    plain = digits.isascii() and digits.isdigit() and len(text) <= _LONGEST_NUMBER
+    return int(text) if plain else None
 
 
 class Body(BaseModel):

@@ -71,8 +71,11 @@ def confirm(lab_report_id: ReportId, body: ConfirmBody, change: ChangeOf) -> Res
     decided = Confirmation(
         version=body.version,
         values=tuple(
-            Choice(index=one.index, rerun_number=whole(one.rerun_number, "values"))
-            for one in body.values
+            Choice(
+                index=one.index,
+                rerun_number=whole(one.rerun_number, f"values[{position}].rerun_number"),
+            )
+            for position, one in enumerate(body.values)
         ),
         close_open=body.close_open,
         confirm=body.confirm,
