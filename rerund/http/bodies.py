@@ -157,7 +157,9 @@ class RequestBody(Body):
         default=None, description="Left out, or `next_rerun_number` as it was fetched"
     )
     parameter_names: list[Name] | None = Field(
-        default=None, max_length=1000, description="For people; the report's own names are used"
+        default=None,
+        max_length=1000,
+        description="Left out, or the names that the report has for the parameters requested",
     )
     is_active: Literal[True] = Field(default=True, description="A request is always active")
     reason: Reason | None = None

@@ -42,9 +42,10 @@ def show(lab_report_id: ReportId, call: CallOf) -> Response:
 )
 def request(lab_report_id: ReportId, body: RequestBody, change: ChangeOf) -> Response:
     """Opens a manual rerun of parameters that may be repeated. One is open at a time."""
-    number = body.rerun_number
+    number, names = body.rerun_number, body.parameter_names
     asked = RerunRequest(
         requested_parameters=tuple(body.requested_parameters),
+        parameter_names=None if names is None else tuple(names),
         rerun_number=None if number is None else whole(number, "rerun_number"),
         reason=body.reason,
         dilution=body.dilution,

@@ -121,6 +121,17 @@ CASES = {
         "unknown_parameter",
         "requested_parameters",
     ),
+    "names of other parameters": No(
+        normal, "1/request", ask(parameter_names=["HGB"]), 422, "other_names", "parameter_names"
+    ),
+    "more names than parameters": No(
+        normal,
+        "1/request",
+        ask(parameter_names=["WBC", "HGB"]),
+        422,
+        "other_names",
+        "parameter_names",
+    ),
     "an index without manual_rerun": No(
         normal,
         "1/request",
