@@ -56,7 +56,7 @@ def error_body(
     code: str, message: str, field: str | None, details: Mapping[str, object] | None = None
 ) -> dict[str, Any]:
     """Return the body of an answer that says no."""
-    return {"error": {**(details or {}), "code": code, "message": message, "field": field}}
+    return {"error": {"code": code, "message": message, "field": field, **(details or {})}}
 
 
 def refusal_answer(refusal: Refusal) -> tuple[int, dict[str, Any]]:

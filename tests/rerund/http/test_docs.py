@@ -7,12 +7,14 @@ from pathlib import Path
 
 from rerund.demo import messages
 from tests.rerund.http.http_site import HttpSite
+from tests.rerund.http.office import REQUEST, error
 from tests.rerund.http.test_errors import CASES
 from tests.rerund.http.test_process import EARLIER, now
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "http.md"
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+ERROR = re.compile(r"```json\n(.*?)```", re.DOTALL)
 EXPECTED = [
     ("GET", {"lab_report_id": 1001, "sampleRedrawFlag": 0}),
     ("request", {"rerun_number": 1, "sampleRedrawFlag": 3}),
@@ -52,6 +54,14 @@ async def test_the_examples_do_what_the_page_says(tmp_path):
     assert len(answers) == len(EXPECTED)
     for answer, (name, expected) in zip(answers, EXPECTED, strict=True):
         assert {key: answer.get(key) for key in expected} == expected, name
+
+
+async def test_an_error_is_answered_as_the_page_shows_it(office):
+    office.site.request(1)
+    office.site.cancel(version=2)
+    response = await office.post("/1/request", {**REQUEST, "rerun_number": 1})
+    [shown] = ERROR.findall(DOCS.read_text())
+    assert list(error(response).items()) == list(json.loads(shown)["error"].items())
 
 
 def test_the_table_has_every_code_that_the_tests_get():
