@@ -112,7 +112,7 @@ def confirm(
         typer.Option(
             "--take",
             metavar="INDEX=NUMBER",
-            help="Show this rerun's value; may be repeated. 0 or left out: keep the original.",
+            help="Show this rerun's value; may be repeated. 0 or left out: keep what it shows.",
         ),
     ] = None,
     version: VersionOption = None,

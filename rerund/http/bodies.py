@@ -181,14 +181,14 @@ class RequestBody(Body):
 
 
 class ChosenValue(Body):
-    """The run whose value an index shall have; 0 keeps the original."""
+    """The run whose value an index shall show; 0 keeps what the report shows."""
 
     index: Index
     rerun_number: Number
 
 
 class ConfirmBody(Body):
-    """The choice that ends a review. An index left out keeps its original."""
+    """The choice that ends a review. An index left out keeps what the report shows."""
 
     version: Version
     values: list[ChosenValue] = Field(max_length=1000)

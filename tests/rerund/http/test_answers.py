@@ -114,6 +114,17 @@ async def test_a_run_of_the_instrument_gets_the_next_number(office):
     assert office.site.reruns() == [(1, 1, "9.9", False)]
 
 
+async def test_the_first_value_of_an_index_becomes_its_original(office):
+    sent = {**NEW, "device_data": [value(5, "89.1")]}
+    answer = (await office.call("device", "POST", "/1/new", sent)).json()
+    assert (answer["rerun_number"], answer["accepted"], answer["sampleRedrawFlag"]) == (
+        None,
+        [5],
+        0,
+    )
+    assert office.site.slots()[5] == "89.1"
+
+
 @pytest.mark.parametrize("number", [1, "1"], ids=repr)
 async def test_values_of_a_requested_rerun_fulfil_it(office, number):
     office.site.request(1, 3)

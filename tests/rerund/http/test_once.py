@@ -59,6 +59,47 @@ async def test_a_refusal_is_an_answer_too(office, path):
     assert (await office.post("/1/request", REQUEST, "another-key")).status_code == 201
 
 
+KEPT = {
+    "a report that is not there": ("/9/request", REQUEST, 404),
+    "a state that does not allow it": ("/1/confirm", {"version": 1, "values": []}, 409),
+    "another version": ("/1/cancel", {**CANCEL, "version": 7}, 409),
+    "an index that can not be repeated": (
+        "/1/request",
+        {**REQUEST, "requested_parameters": [5]},
+        422,
+    ),
+    "another sample": ("/1/new", {**NEW, "sample_id": "S2"}, 422),
+}
+NOT_KEPT = {
+    "a body of another form": ("/1/request", {**REQUEST, "colour": 1}, 400),
+    "no number": ("/1/request", {**REQUEST, "rerun_number": "one"}, 422),
+    "a number of no rerun": ("/1/new", {**NEW, "rerun_number": 0}, 422),
+    "another report": ("/1/new", {**NEW, "lab_report_id": 2}, 422),
+    "another lab": ("/1/new", {**NEW, "lab_id": OTHER_LAB}, 404),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "kept"),
+    [(*case, True) for case in KEPT.values()] + [(*case, False) for case in NOT_KEPT.values()],
+    ids=[*KEPT, *NOT_KEPT],
+)
+async def test_what_is_kept_of_refusals_is_what_the_report_is_the_reason_of(
+    office, path, body, status, kept
+):
+    who, key = ("device" if path.endswith("new") else "technician"), {"Idempotency-Key": KEY}
+    first = await office.call(who, "POST", path, body, key)
+    again = await office.call(who, "POST", path, body, key)
+    assert (first.status_code, again.status_code) == (status, status)
+    assert again.headers.get("idempotency-replayed") == ("true" if kept else None)
+
+
+async def test_a_key_is_free_for_what_is_mended(office):
+    mistaken = await office.post("/1/request", {**REQUEST, "rerun_number": "one"}, KEY)
+    assert mistaken.status_code == 422
+    assert (await office.post("/1/request", REQUEST, KEY)).status_code == 201
+
+
 async def test_another_body_under_the_key_is_impossible(office):
     await office.post("/1/request", REQUEST, KEY)
     response = await office.post("/1/request", {**REQUEST, "requested_parameters": [2]}, KEY)
