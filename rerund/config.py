@@ -173,7 +173,8 @@ def load(path: Path) -> Config:
         problems = from_validation_error(error, document) + _unusable_drivers(document)
         raise ConfigError(problems) from error
     problems = _clashes(file, document) + store_problems(file.store, document)
-    problems += http_problems(file.http, document)
+    links = [(section.id, parse_url(section.link)) for section in file.instrument]
+    problems += http_problems(file.http, document, links)
     instruments = []
     for position, section in enumerate(file.instrument):
         try:

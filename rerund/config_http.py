@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import ssl
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from rerund.http.tokens import read_tokens
-from rerund.transports.url import ListenUrl, parse_url
+from rerund.transports.url import LinkUrl, ListenUrl, normal_address, parse_url
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -54,20 +55,50 @@ class HttpSection(BaseModel):
         return url.host, url.port
 
 
-def http_problems(section: HttpSection | None, document: TomlFile) -> list[Problem]:
-    """Return what is wrong with `[http]` besides its keys: packages, TLS, tokens."""
+def http_problems(
+    section: HttpSection | None, document: TomlFile, links: Sequence[tuple[str, LinkUrl]]
+) -> list[Problem]:
+    """Return what is wrong with `[http]` besides its keys: packages, address, TLS, tokens.
+
+    `links` are the instruments' ids and addresses.
+    """
     if section is None:
         return []
     found = []
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         message = "needs FastAPI and uvicorn: pip install 'rerund[http]'"
         found.append(document.problem(("http",), message))
+    found += [
+        document.problem(("http", "listen"), f"the port is already that of instrument {name!r}")
+        for name, url in links
+        if isinstance(url, ListenUrl) and _excludes(section.address, url)
+    ]
     found += [document.problem(("http", key), text) for key, text in _tls_problems(section)]
     try:
         read_tokens(section.tokens_file)
     except TomlError as error:
         found += _at_key(error.problems, section.tokens_file, document)
     return found
+
+
+def _excludes(address: tuple[str, int], url: ListenUrl) -> bool:
+    """Whether HTTP can not listen where an instrument's link does.
+
+    `::` takes every address here, and those of IPv6 alone for a link.
+    """
+    (host, port), link = (_plain(address[0]), address[1]), _plain(url.host)
+    if not port or port != url.port:
+        return False
+    everywhere = "::" if ":" in host else "0.0.0.0"
+    return host in (link, "::") or link == everywhere or (host == everywhere and ":" not in link)
+
+
+def _plain(host: str) -> str:
+    """An address in its one form; a name as it is, `localhost` as what it stands for."""
+    try:
+        return normal_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return host
 
 
 def tokens_place(path: Path) -> tuple[Path, int]:

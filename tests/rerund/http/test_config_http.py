@@ -11,7 +11,7 @@ SMALLEST = """\
 id = "42"
 name = "XN"
 driver = "sysmex-xn"
-link = "listen://127.0.0.1:0"
+link = "{link}"
 [http]
 tokens_file = "{tokens}"
 """
@@ -21,9 +21,9 @@ tokens_file = "{tokens}"
 def load(tmp_path):
     (tmp_path / "tokens.toml").write_text("")
 
-    def load(text=""):
+    def load(text="", link="listen://127.0.0.1:0"):
         path = tmp_path / "rerund.toml"
-        path.write_text(SMALLEST.format(tokens=tmp_path / "tokens.toml") + text)
+        path.write_text(SMALLEST.format(tokens=tmp_path / "tokens.toml", link=link) + text)
         return config.load(path).file.http
 
     return load
@@ -31,9 +31,9 @@ def load(tmp_path):
 
 @pytest.fixture
 def problems(load):
-    def problems(text):
+    def problems(text, **how):
         with pytest.raises(config.ConfigError) as caught:
-            load(text)
+            load(text, **how)
         return [(problem.line, problem.key) for problem in caught.value.problems]
 
     return problems
@@ -87,6 +87,42 @@ WRONG = {
 @pytest.mark.parametrize(("text", "key"), WRONG.values(), ids=WRONG)
 def test_a_problem_is(problems, text, key):
     assert problems(text) == [(9, key)]
+
+
+SAME_PORT = [
+    ("127.0.0.1:5001", "127.0.0.1:5001"),
+    ("127.0.0.1:5001", "localhost:5001"),
+    ("localhost:5001", "127.0.0.1:5001"),
+    ("127.0.0.1:5001", "0.0.0.0:5001"),
+    ("127.0.0.1:5001", "127.0.0.1:5001?peer=10.0.0.7"),
+    ("0.0.0.0:5001", "10.0.0.7:5001"),
+    ("[::1]:5001", "[0:0::1]:5001"),
+    ("[::1]:5001", "[::]:5001"),
+    ("[::]:5001", "[::1]:5001"),
+    ("[::]:5001", "10.0.0.7:5001"),
+]
+OTHER_PORT = [
+    ("127.0.0.1:5002", "listen://127.0.0.1:5001"),
+    ("127.0.0.1:0", "listen://127.0.0.1:0"),
+    ("127.0.0.1:5001", "listen://10.0.0.7:5001"),
+    ("127.0.0.1:5001", "listen://[::]:5001"),
+    ("127.0.0.1:5001", "connect://127.0.0.1:5001"),
+]
+
+
+@pytest.mark.parametrize(("listen", "link"), SAME_PORT)
+def test_the_port_of_an_instrument_is_taken(problems, listen, link):
+    text = f'insecure = true\nlisten = "{listen}"\n'
+    assert problems(text, link=f"listen://{link}") == [(10, "http.listen")]
+
+
+@pytest.mark.parametrize(("listen", "link"), OTHER_PORT)
+def test_an_instrument_is_in_nobodys_way_at(load, listen, link):
+    assert load(f'listen = "{listen}"\n', link=link).listen == listen
+
+
+def test_the_default_port_may_be_an_instruments_too(problems):
+    assert problems("", link="listen://0.0.0.0:8080") == [(7, "http.listen")]
 
 
 def test_a_prefix_may_have_several_parts(load):
