@@ -173,7 +173,7 @@ class RequestBody(Body):
         json_schema_extra={
             "example": {
                 "type": "manual_rerun",
-                "requested_parameters": [1, 6],
+                "requested_parameters": [1, 8],
                 "reason": "clot suspected",
             }
         }

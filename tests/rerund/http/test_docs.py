@@ -1,56 +1,66 @@
-"""docs/http.md: its examples are run as they stand, its table has every code that is answered."""
+"""docs/http.md: its examples are run as they stand, its table has every code that is answered.
+
+The lab is that of the lab file which is shipped as an example.
+"""
 
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rerund.demo import messages
 from tests.rerund.http.http_site import HttpSite
 from tests.rerund.http.office import REQUEST, error
 from tests.rerund.http.test_errors import CASES
-from tests.rerund.http.test_process import EARLIER, now
+from tests.rerund.http.test_process import EARLIER
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "http.md"
+LAB_FILE = ROOT / "config" / "lab.example.toml"
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 ERROR = re.compile(r"```json\n(.*?)```", re.DOTALL)
 EXPECTED = [
     ("GET", {"lab_report_id": 1001, "sampleRedrawFlag": 0}),
     ("request", {"rerun_number": 1, "sampleRedrawFlag": 3}),
-    ("new", {"accepted": [1, 6], "sampleRedrawFlag": 4}),
-    ("confirm", {"sampleRedrawFlag": 0, "kept": [6]}),
+    ("new", {"accepted": [1, 8], "fulfilled": [1, 8], "sampleRedrawFlag": 4}),
+    ("confirm", {"sampleRedrawFlag": 0, "kept": [8]}),
     ("auto-check", {"created": False}),
     ("request", {"rerun_number": 2}),
     ("cancel", {"cancelled": [2], "sampleRedrawFlag": 0}),
 ]
 
 
-def commands(text: str) -> list[str]:
-    """Return every curl command of a page, its continued lines joined."""
-    blocks = "".join(SHELL.findall(text))
-    return re.findall(r"^curl.*?http://\S+$", blocks, re.DOTALL | re.MULTILINE)
+def documents(text: str) -> Iterator[Any]:
+    """Read JSON documents that stand one behind the other."""
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        document, at = decoder.raw_decode(text, at)
+        yield document
 
 
 async def test_the_examples_do_what_the_page_says(tmp_path):
     async with HttpSite(tmp_path) as site:
-        site.load()
+        site.load(LAB_FILE.read_text())
         await site.listening()
         await site.sends(messages.original("S001", EARLIER))
         await site.settled()
         secrets = site.holders.secrets
         names = {"TECHNICIAN": secrets["technician"], "DEVICE": secrets["device"]}
         answers = []
-        for command in commands(DOCS.read_text()):
-            local = command.replace("127.0.0.1:8080", f"127.0.0.1:{site.port}")
-            local = local.replace("2026-05-20T10:30:00Z", f"{now():%FT%TZ}")
+        for block in SHELL.findall(DOCS.read_text()):
+            if "curl" not in block:
+                continue
+            local = block.replace("127.0.0.1:8080", f"127.0.0.1:{site.port}")
             done = subprocess.run(
-                ["sh", "-c", local.replace("curl", "curl -s", 1)],
+                ["sh", "-ec", local.replace("curl", "curl -s")],
                 env=names | {"PATH": "/usr/bin:/bin"},
                 capture_output=True,
                 check=True,
+                text=True,
             )
-            answers.append(json.loads(done.stdout))
+            answers += documents(done.stdout)
     assert len(answers) == len(EXPECTED)
     for answer, (name, expected) in zip(answers, EXPECTED, strict=True):
         assert {key: answer.get(key) for key in expected} == expected, name
