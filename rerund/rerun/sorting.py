@@ -17,6 +17,10 @@ slots and the ledger as the stores have them now. First match, per value:
 - of a closed rerun, from an instrument that had its order: `refused`
 - first run on another instrument that is told to keep such runs: `aside`
 - else `run`: an instrument-triggered (or parallel) run under the next number
+
+In a report that an older workflow redrew nothing is counted and nothing joins, though a rerun
+may be open: a LIMS moved the flag. What is no original there is `run`, which the table of
+states refuses.
 """
 
 import msgspec
@@ -29,6 +33,7 @@ from rerund.rerun.instants import seconds
 from rerund.rerun.placing import Placed
 from rerund.rerun.records import ANY_DEVICE, WaitingRow
 from rerund.rerun.rules import Rules
+from rerund.rerun.states import Action, Event, decide
 
 _SUPERSEDING = ("correction", "withdrawal", "status_update")
 
@@ -82,6 +87,16 @@ class Sorter:
             active is None or active.rerun_number != self._numbered
         )
 
+    @property
+    def _redrawn(self) -> bool:
+        """Whether the report takes no rerun values: an open rerun may be left from before."""
+        return decide(self._case.row.flag, Event.RUN).action is Action.REFUSE_VALUES
+
+    @property
+    def _open(self) -> SampleRerun | None:
+        """The rerun for which values count."""
+        return None if self._redrawn else self._case.active
+
     def sort(self, placed: list[Placed]) -> Sorted:
         """The values by what becomes of them."""
         rest = [value for value in _by_replicate(placed) if not self._set_apart(value)]
@@ -118,13 +133,13 @@ class Sorter:
         return False
 
     def _remains(self, value: Placed) -> bool:
-        active = self._case.active
+        active = self._open
         if active is None or not active.get_valid_requested_parameters([value.index]):
             return False
         return value.run_time() >= active.created_at - self._rules.clock_tolerance
 
     def _count(self, value: Placed) -> bool:
-        active = self._case.active
+        active = self._open
         if active is None or not self._remains(value) or self._taken(active.rerun_number, value):
             return False
         self._sorted.open_rerun = active
@@ -192,7 +207,9 @@ class Sorter:
             self._sorted.run.append(value)
 
     def _number_to_join(self, value: Placed) -> int | None:
-        active = self._case.active
+        if self._redrawn:
+            return None
+        active = self._open
         named = active is not None and active.rerun_number == self._numbered
         if active is not None and (named or self._sorted.open_rerun is not None):
             # What is still wanted keeps its place: this one was run before the request.

@@ -166,7 +166,8 @@ TABLE: dict[tuple[Flag, Event], Transition] = {
     (Flag.REQUESTED, Event.CANCEL_ONE): Transition(
         Flag.REVIEW, Action.DISCARD_OPEN, _CODE.RERUN_CANCELLED
     ),
-    **_same(Event.CANCEL_ONE, _OTHERS, Action.IMPOSSIBLE),
+    **_same(Event.CANCEL_ONE, (Flag.NORMAL, Flag.REVIEW), Action.IMPOSSIBLE),
+    **_same(Event.CANCEL_ONE, _REDRAWN, Action.REFUSE_CALLER, refusal="redrawn"),
     # correction, withdrawal, status update of a run that may change in place
     **_same(Event.CORRECTION, tuple(Flag), Action.CORRECT, _CODE.RERUN_VALUES_RECEIVED),
 }

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -38,6 +39,12 @@ def open_and_review(office: Office) -> None:
 def redrawn(office: Office) -> None:
     """Report 1 in an older workflow."""
     office.site.report(flag=1)
+
+
+def open_and_redrawn(office: Office) -> None:
+    """Report 1 with a run under review and another rerun open, put into an older workflow."""
+    open_and_review(office)
+    office.site.lims(report=msgspec.structs.replace(office.site.row(), flag=1))
 
 
 def signed(office: Office) -> None:
@@ -203,6 +210,9 @@ CASES = {
     "a cancel of nothing": No(normal, "1/cancel", CANCEL, 409, "nothing_to_cancel"),
     "a cancel in an older workflow": No(
         redrawn, "1/cancel", {**CANCEL, "version": 0}, 409, "redrawn"
+    ),
+    "a cancel of an open rerun in an older workflow": No(
+        open_and_redrawn, "1/cancel", {**CANCEL, "version": 3}, 409, "redrawn"
     ),
     # auto-check
     "an auto-check in an older workflow": No(redrawn, "1/auto-check", {}, 409, "redrawn"),

@@ -1,5 +1,6 @@
 """Rerun values: instrument-triggered, numbered, parallel, failed, late and refused ones."""
 
+import msgspec
 import pytest
 
 from rerund.rerun.rules import Rules
@@ -225,6 +226,54 @@ def test_rerun_values_of_a_redrawn_report_are_kept_without_a_number(site, flag):
     assert (site.flag(), site.reruns(), site.row().last_rerun_number) == (flag, [], 0)
     assert site.outcomes()[1:] == [("WBC", "refused", "redrawn")] * 2
     assert site.log() == [984]
+
+
+@pytest.fixture(params=[1, 2])
+def redraw(request, measured):
+    """Moves the flag as no LIMS may, and leaves all else as it is."""
+
+    def redraw():
+        measured.lims(report=msgspec.structs.replace(measured.row(), flag=request.param))
+        return request.param
+
+    return redraw
+
+
+@pytest.mark.parametrize("rerun", [1, -1, 0])
+def test_values_of_a_rerun_that_is_open_in_a_redrawn_report_are_kept_and_refused(
+    measured, redraw, rerun
+):
+    measured.request(1, 3)
+    flag = redraw()
+    measured.send("10:20", WBC="12.0", RBC="4.4", rerun=rerun)
+    measured.send("10:30", HGB="13.8", PLT="210", rerun=rerun)
+    assert (measured.flag(), measured.reruns()) == (flag, [])
+    assert measured.outcomes()[3:] == [
+        ("WBC", "refused", "redrawn"),
+        ("RBC", "refused", "redrawn"),
+        ("PLT", "original", None),
+        ("HGB", "refused", "redrawn"),
+    ]
+    assert (measured.slots()[4], measured.log()) == ("210", [981, 984])
+    assert measured.waiting() == [(1, [1, 3], "pending")]
+
+
+def test_a_run_that_goes_on_in_a_redrawn_report_is_refused_from_there(measured, redraw):
+    run = {"run_key": "run-a"}
+    measured.send("09:20", WBC="12.1", rerun=-1, context=run)
+    flag = redraw()
+    measured.send("09:21", HGB="13.9", rerun=-1, context=run)
+    assert (measured.flag(), measured.reruns()) == (flag, [(1, 1, "12.1", False)])
+    assert measured.outcomes()[-1] == ("HGB", "refused", "redrawn")
+
+
+def test_an_open_rerun_goes_on_when_the_flag_is_put_back(measured, redraw):
+    measured.request(1)
+    redraw()
+    measured.send("10:20", WBC="12.0", rerun=1)
+    measured.lims(report=msgspec.structs.replace(measured.row(), flag=3))
+    measured.send("10:30", WBC="12.2", rerun=1)
+    assert (measured.flag(), measured.reruns()) == (4, [(1, 1, "12.2", True)])
 
 
 def test_a_value_with_an_earlier_run_time_that_arrives_later_says_so(measured):

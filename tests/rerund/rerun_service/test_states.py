@@ -78,6 +78,7 @@ def test_rerun_values_of_a_redrawn_report_are_refused_and_logged(flag):
         (0, Event.CONFIRM_CLOSING, "nothing_to_review"),
         (0, Event.CANCEL, "nothing_to_cancel"),
         (1, Event.CANCEL, "redrawn"),
+        (2, Event.CANCEL_ONE, "redrawn"),
         (2, Event.CONFIRM, "redrawn"),
     ],
 )

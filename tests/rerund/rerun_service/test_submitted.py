@@ -1,5 +1,6 @@
 """Values submitted to a report by index: numbered or the instrument's own, known, refused."""
 
+import msgspec
 import pytest
 
 from rerund.rerun.refusals import Conflict, Impossible, NotFound
@@ -288,6 +289,16 @@ def test_a_redrawn_report_keeps_what_comes_and_refuses_it(site, flag):
     answer = site.submit(-1, (1, "12.0"))
     assert answer["refused"] == [{"index": 1, "reason": "redrawn"}]
     assert (site.flag(), site.log()) == (flag, [984])
+
+
+@pytest.mark.parametrize("flag", [1, 2])
+@pytest.mark.parametrize("number", [1, -1])
+def test_values_of_a_rerun_that_is_open_in_a_redrawn_report_are_refused(requested, flag, number):
+    requested.lims(report=msgspec.structs.replace(requested.row(), flag=flag))
+    answer = requested.submit(number, (1, "12.0"))
+    assert answer["refused"] == [{"index": 1, "reason": "redrawn"}]
+    assert (requested.flag(), requested.reruns()) == (flag, [])
+    assert [alert.code for alert in requested.alerts] == ["redrawn"]
 
 
 def test_values_of_a_closed_report_wait_for_review_and_raise_an_alert(site):
