@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h11
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rerund.http.certificate import Certificate
 from rerund.http.errors import error_body
 from rerund.http.start import HttpStart
 
@@ -140,29 +142,29 @@ class Server(uvicorn.Server):
         """Listen, and say where."""
         await super().startup(sockets)
         host, port, *_ = self.servers[0].sockets[0].getsockname()
-        log.info("http_listening", host=host, port=port, tls=self.config.is_ssl)
+        log.info("http_listening", host=host, port=port, tls=self.config.ssl is not None)
 
 
 def server_of(start: HttpStart, app: FastAPI) -> Server:
     """Return the server of an application, not listening yet. Raises OSError for a bad key."""
-    return Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=max(1, int(start.stop_timeout / 2)),
-            ssl_certfile=start.tls_cert,
-            ssl_keyfile=start.tls_key,
-        )
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=max(1, int(start.stop_timeout / 2)),
     )
+    config.load()
+    if start.tls_cert is not None and start.tls_key is not None:
+        config.ssl = Certificate(Path(start.tls_cert), Path(start.tls_key)).context
+    return Server(config)
 
 
 async def bound(host: str, port: int) -> socket.socket:

@@ -157,6 +157,24 @@ async def test_over_tls(tmp_path):
         assert (await site.call("viewer", "GET", "/1001")).status_code == 200
 
 
+async def test_a_renewed_certificate_is_used_from_the_next_caller_on(tmp_path):
+    cert, key = certificate(tmp_path)
+    async with HttpSite(tmp_path, tls_cert=cert, tls_key=key) as site:
+        site.load()
+        await site.listening()
+        site.verify = ssl.create_default_context(cafile=cert)
+        key.write_text("half of a key")
+        assert (await site.call("viewer", "GET", "/1001")).status_code == 200
+        certificate(tmp_path)
+        with pytest.raises(httpx.ConnectError):
+            await site.call("viewer", "GET", "/1001")
+        site.verify = ssl.create_default_context(cafile=cert)
+        assert (await site.call("viewer", "GET", "/1001")).status_code == 200
+        await until(lambda: site.told("certificate_read"))
+        [unusable] = site.told("certificate_unusable")
+        assert (unusable["alert"], unusable["path"]) == (True, str(cert))
+
+
 async def test_a_prefix_is_before_every_path(tmp_path):
     async with HttpSite(tmp_path, prefix="/api-v3") as site:
         site.load()
