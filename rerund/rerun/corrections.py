@@ -40,8 +40,13 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
 
 
 def _latest(case: ReportCase, value: Placed) -> LedgerRow | None:
-    """The row of the superseded run, or of what superseded that one meanwhile."""
+    """The row of the superseded run, or of what superseded that one meanwhile.
+
+    A value that names no run changes none: every original has a None there too.
+    """
     wanted = value.result.supersedes
+    if wanted is None:
+        return None
     found: LedgerRow | None = None
     for row in case.ledger:
         if row.index == value.index and wanted in (row.result_id, row.result.supersedes):

@@ -103,6 +103,25 @@ def test_a_correction_of_an_unknown_run_fills_an_empty_slot(measured):
     assert (measured.slots()[4], measured.flag()) == ("250", 0)
 
 
+CHANGING = pytest.mark.parametrize(
+    ("kind", "status"), [("correction", "F"), ("withdrawal", "D")], ids=["correction", "withdrawal"]
+)
+
+
+@CHANGING
+@pytest.mark.parametrize(
+    ("device", "units"), [("42", "10*3/uL"), ("43", "10^9/L")], ids=["same", "another instrument"]
+)
+def test_what_names_no_run_is_for_a_person_to_decide(measured, kind, status, device, units):
+    fields = {"run_kind": kind, "supersedes": None, "result_status": status, "units": units}
+    measured.send("09:30", device=device, WBC="11.5", fields=fields)
+    assert (measured.slots()[1], measured.flag()) == ("12.5", 4)
+    assert measured.stores.reports.report_values(1, [1])[0].invalid_reason is None
+    assert measured.reruns() == [(1, 1, "11.5", False)]
+    outcomes = [row.outcome for row in measured.ledger() if row.test_code == "WBC"]
+    assert outcomes == ["original", "registered"]
+
+
 def test_a_correction_of_a_discarded_value_changes_the_ledger_alone(measured):
     run = measured.send("09:20", WBC="12.1", rerun=-1)
     measured.cancel(at="09:30")
