@@ -24,8 +24,8 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
     """The run that a value changes in place.
 
     None when the run is unknown, or the report shows it and is completed or signed, or
-    an original that could not be used becomes usable: such a value is registered like
-    any other, so that a person decides or the empty slot is filled.
+    what could not be used, or not be shown in its unit, becomes usable: such a value is
+    registered like any other, so that a person decides or the empty slot is filled.
     """
     old = _latest(case, value)
     if old is None:
@@ -34,7 +34,8 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
     if slot is not None and slot.result_id == old.result_id:
         return None if case.closed_to_lims else Correction(value, old, True, None)
     reviewed = _reviewed(case, old)
-    if reviewed is None and old.outcome == "original" and slot is None and value.usable:
+    left_out = old.outcome == "ignored" or (old.outcome == "original" and slot is None)
+    if reviewed is None and left_out and value.usable:
         return None
     return Correction(value, old, False, reviewed)
 
@@ -42,17 +43,33 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
 def _latest(case: ReportCase, value: Placed) -> LedgerRow | None:
     """The row of the superseded run, or of what superseded that one meanwhile.
 
-    A value that names no run changes none: every original has a None there too.
+    A value that names no run changes none: every original has a None there too. One that
+    names a run which had come again changes the run itself.
     """
     wanted = value.result.supersedes
     if wanted is None:
         return None
+    found = _follow(case, value.index, wanted)
+    run = None if found is None else _came_before(case, found)
+    return found if run is None else _follow(case, value.index, run.result_id)
+
+
+def _follow(case: ReportCase, index: int, result_id: str) -> LedgerRow | None:
     found: LedgerRow | None = None
     for row in case.ledger:
-        if row.index == value.index and wanted in (row.result_id, row.result.supersedes):
+        if row.index == index and result_id in (row.result_id, row.result.supersedes):
             found = row
-            wanted = row.result_id
+            result_id = row.result_id
     return found
+
+
+def _came_before(case: ReportCase, again: LedgerRow) -> LedgerRow | None:
+    """The row of the run that a row was ignored for; None for any other row."""
+    if again.reason != "known_run":
+        return None
+    of_index = (row for row in case.ledger if row.index == again.index)
+    same = (row for row in of_index if row.identity == again.identity)
+    return next((row for row in same if row.reason != again.reason), None)
 
 
 def _reviewed(case: ReportCase, old: LedgerRow) -> SampleRerunValues | None:
@@ -117,6 +134,7 @@ def _change_reviewed(draft: Draft, value: Placed, reviewed: SampleRerunValues) -
     reviewed.result_id = value.result.result_id
     if value.shown is not None and value.result.run_kind != "withdrawal":
         reviewed.value, reviewed.numeric = value.shown.value, value.shown.numeric
+        reviewed.units = value.shown.units
         reviewed.comparator = value.result.comparator
         reviewed.run_at = value.result.run_at
     draft.write_value(reviewed)

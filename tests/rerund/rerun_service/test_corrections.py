@@ -134,3 +134,47 @@ def test_a_corrected_unit_follows_the_report(site, original):
     change(site, original, WBC="11.9", fields={"units": "10^9/L"})
     (slot,) = site.stores.reports.report_values(1, [1])
     assert (slot.value, slot.units, slot.device_units) == ("11.9", "10*3/uL", "10^9/L")
+
+
+MISMATCHED = {"fields": {"units": "mmol/L"}}
+
+
+def test_a_correction_into_a_unit_that_fits_fills_the_empty_slot(site):
+    site.report()
+    sent = site.send("09:00", HGB="8.7", **MISMATCHED)
+    change(site, sent, HGB="14.0")
+    assert (site.slots(), site.flag(), site.reruns()) == ({3: "14.0"}, 0, [])
+    assert [row.outcome for row in site.ledger()] == ["ignored", "original"]
+
+
+def test_a_correction_into_a_unit_that_fits_is_for_a_person_to_decide_where_a_slot_is_filled(
+    measured,
+):
+    sent = measured.send("09:20", device="43", HGB="8.7", **MISMATCHED)
+    change(measured, sent, device="43", at="09:20", HGB="140", fields={"units": "g/L"})
+    assert (measured.slots()[3], measured.flag()) == ("14.0", 4)
+    assert measured.reruns() == [(1, 3, "14.0", False)]
+
+
+def test_a_correction_into_a_unit_that_fits_fulfils_what_had_failed(measured):
+    measured.request(3)
+    sent = measured.send("10:20", HGB="8.7", rerun=1, **MISMATCHED)
+    change(measured, sent, at="10:20", received="10:40", HGB="14.1")
+    (rerun,) = measured.stores.reruns.reruns(1, [1])
+    assert (rerun.fulfilled_parameters, rerun.failed_parameters) == ([3], [])
+    (value,) = measured.stores.reruns.values(1, [1])
+    assert (value.value, value.units, value.invalid_reason) == ("14.1", "g/dL", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "shown"),
+    [("correction", "F", ("11.5", None)), ("withdrawal", "D", ("12.5", "withdrawn"))],
+)
+def test_what_changes_a_run_that_had_come_again_changes_the_run(
+    site, original, kind, status, shown
+):
+    again = site.send("09:00", received="09:10", WBC="12.5", fields={"confidence": "low"})
+    assert site.outcomes()[-1] == ("WBC", "ignored", "known_run")
+    change(site, again, kind, WBC="11.5", fields={"result_status": status})
+    (slot,) = site.stores.reports.report_values(1, [1])
+    assert ((slot.value, slot.invalid_reason), site.flag()) == (shown, 0)
