@@ -212,7 +212,7 @@ class Actions:
         try:
             write(self._stores, lab_id, case.effects())
         except StoreUnavailable:
-            # Once decided the answer stands and a sweep carries it on; else it never was.
+            # The commit may have been made though its answer was lost: then it stands.
             if self._stores.reports.event(lab_id, event.event_id) is None:
                 raise
 

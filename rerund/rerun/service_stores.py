@@ -3,11 +3,15 @@
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+import structlog
+
 from rerund.rerun.case import Loaded, ReportCase
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
 from rerund.rerun.lab import Lab
 from rerund.rerun.records import EventRow, LedgerRow, ReportRow, Transaction
-from rerund.stores.ports import NumberCache, ReportStore, RerunStore, StaleReport
+from rerund.stores.ports import NumberCache, ReportStore, RerunStore, StaleReport, StoreError
+
+log = structlog.get_logger(__name__)
 
 
 class Stores(NamedTuple):
@@ -88,8 +92,9 @@ def finish(stores: Stores, lab_id: int, lab_report_ids: Collection[int]) -> None
 def write(stores: Stores, lab_id: int, transaction: Transaction) -> None:
     """Commit, then carry the after-images to the other stores.
 
-    Raises StaleReport before anything is decided; a StoreUnavailable may also come after
-    the commit, and then `finish` or the sweep does the rest.
+    Raises what the commit raises, and nothing after it: what is decided stands, and where
+    another store fails, `finish` or the sweep does the rest. A StoreUnavailable leaves open
+    whether it was committed, as the answer may have been lost.
     """
     if transaction == Transaction():
         return
@@ -99,9 +104,17 @@ def write(stores: Stores, lab_id: int, transaction: Transaction) -> None:
     stores.reports.commit(transaction)
     unapplied = [event for event in transaction.events if event.applied_at is None]
     if unapplied:
-        carry(stores, lab_id, unapplied)
+        _carry_or_leave(stores, lab_id, unapplied)
     if transaction.waiting:
         stores.numbers.notify(lab_id)
+
+
+def _carry_or_leave(stores: Stores, lab_id: int, events: Sequence[EventRow]) -> None:
+    try:
+        carry(stores, lab_id, events)
+    except StoreError as error:
+        reports = sorted({event.lab_report_id for event in events})
+        log.warning("carried_later", reports=reports, error=type(error).__name__)
 
 
 def carry(stores: Stores, lab_id: int, events: Sequence[EventRow]) -> None:

@@ -459,6 +459,21 @@ async def test_a_crash_leftover_that_a_store_refuses_keeps_nothing_else_waiting(
     assert site.stores.reports.unapplied_reports(1, 10) == []
 
 
+async def test_a_payload_whose_documents_a_store_refuses_is_delivered_and_they_follow(daemon, site):
+    """It is decided: on hold it would only be told as if it were not."""
+    site.send("09:00", WBC="12.5")
+    plain = site.stores
+    reruns = RefusesDocuments(plain.reruns, {1})
+    site.stores = plain._replace(reruns=reruns)
+    daemon.registrar._service = site.restart()
+    await daemon.put(site.payload("09:20", WBC="12.1", rerun=-1))
+    assert await daemon.turn()
+    assert (daemon.states(), site.flag(), site.reruns()) == ([("delivered", "")], 4, [])
+    reruns.refused = set()
+    site.service.sweep(1)
+    assert site.reruns() == [(1, 1, "12.1", False)]
+
+
 @pytest.mark.parametrize("what", ["sweep", "sweep_unmatched", "purge"])
 async def test_upkeep_that_fails_delays_no_delivery_and_is_tried_again_later(daemon, site, what):
     upkeep, failed = daemon.registrar._upkeep, []

@@ -5,13 +5,14 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
 from rerund.rerun.actions import ATTEMPTS
 from rerund.rerun.refusals import Conflict
 from rerund.rerun.requests import RerunRequest
 from rerund.rerun.rules import Rules
 from rerund.rerun.service_stores import Stores
-from rerund.stores.ports import StaleReport, StoreUnavailable
+from rerund.stores.ports import StaleReport, StoreRejected, StoreUnavailable
 from rerund.stores.settings import StoreSettings
 from tests.rerund.conftest import EVERYWHERE, ON_SERVERS, Site, opened, ruled
 from tests.rerund.stores_at import settings_of
@@ -238,16 +239,44 @@ def test_a_client_that_does_not_ask_again_finds_all_or_nothing(new_site, action)
 
 
 @EVERYWHERE
-def test_a_store_that_fails_after_the_decision_does_not_change_the_answer(site):
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRejected])
+def test_a_store_that_fails_after_the_decision_does_not_change_the_answer(site, error):
     site.report()
     plain = site.stores
-    site.stores = plain._replace(reruns=Points(1, StoreUnavailable).around(plain.reruns))
+    site.stores = plain._replace(reruns=Points(1, error).around(plain.reruns))
     site.restart()
-    assert site.request(1)["rerun_number"] == 1
+    with capture_logs() as logs:
+        assert site.request(1)["rerun_number"] == 1
+    told = [line for line in logs if line["event"] == "carried_later"]
+    assert [(line["reports"], line["error"]) for line in told] == [([1], error.__name__)]
     assert (site.flag(), site.stores.reports.unapplied_reports(1, 10)) == (3, [1])
     site.service.sweep(1)
     assert site.stores.reports.unapplied_reports(1, 10) == []
     assert plain.numbers.active_number(1, 1) == 1
+
+
+@EVERYWHERE
+def test_a_commit_whose_answer_is_lost_stands(site):
+    site.report()
+    plain = site.stores
+    site.stores = plain._replace(reports=AnswerLost(plain.reports))
+    site.restart()
+    assert site.request(1)["rerun_number"] == 1
+    assert (site.flag(), site.log()) == (3, [981])
+
+
+class AnswerLost:
+    """A report store whose line breaks between its commit and the answer."""
+
+    def __init__(self, store: Any):
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, transaction: Any) -> None:
+        self._store.commit(transaction)
+        raise StoreUnavailable("report store")
 
 
 class Interrupted:
