@@ -87,11 +87,12 @@ class RerunService(Actions):
 
     def _write(self, lab_id: int, workspace: Workspace) -> None:
         write(self._stores, lab_id, workspace.transaction())
+        # Told as soon as it is decided: the same values again are no news and alert nobody.
+        for alert in workspace.alerts:
+            self._alert(alert)
         checked = workspace.unchecked()
         if checked:
             self._stores.reports.mark_checked(lab_id, checked)
-        for alert in workspace.alerts:
-            self._alert(alert)
 
     def sweep(self, lab_id: int) -> int:
         """Finish what a crash left, and register results whose report has appeared since.

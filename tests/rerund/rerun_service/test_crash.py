@@ -294,6 +294,26 @@ class Interrupted:
 
 
 @EVERYWHERE
+def test_alerts_are_told_though_a_store_fails_after_the_commit(site):
+    site.report(1)
+    site.report(2, sample="S2")
+    mismatched = site.payload("09:00", HGB="8.7", fields={"units": "mmol/L"})
+    unmapped = site.payload("09:00", sample="S2", BASO="0.1")
+    plain = site.stores
+
+    def goes_away() -> None:
+        raise StoreUnavailable("report store")
+
+    reports = Interrupted(plain.reports, goes_away, method="mark_checked")
+    site.stores = plain._replace(reports=reports)
+    site.restart()
+    with pytest.raises(StoreUnavailable):
+        site.again(mismatched, unmapped)
+    site.again(mismatched, unmapped)
+    assert [alert.code for alert in site.alerts] == ["unit_mismatch"]
+
+
+@EVERYWHERE
 def test_a_lost_race_is_decided_again(site):
     site.report()
     site.send("09:00", WBC="12.5", HGB="14.0")
