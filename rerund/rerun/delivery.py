@@ -70,9 +70,12 @@ def from_ledger(rows: Iterable[LedgerRow]) -> list[Delivery]:
             delivery.results.append(row.result)
         if row.lab_report_id == NO_REPORT:
             delivery.unplaced[row.result_id] = row
-    return sorted(
-        deliveries.values(), key=lambda d: (seconds(d.origin.received_at), d.origin.entry_id)
-    )
+    return sorted(deliveries.values(), key=lambda delivery: arrival(delivery.origin))
+
+
+def arrival(of: Origin | LedgerRow) -> tuple[float, int]:
+    """What payloads and their rows are ordered by."""
+    return seconds(of.received_at), of.entry_id
 
 
 def run_identity(device_id: str, sample_id: str, result: Result) -> str | None:

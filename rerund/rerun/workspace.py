@@ -7,7 +7,7 @@ import msgspec
 
 from drivers.result import Result
 from rerund.rerun.case import ReportCase
-from rerund.rerun.delivery import Delivery, from_ledger, ledger_row, run_identity
+from rerund.rerun.delivery import Delivery, arrival, from_ledger, ledger_row, run_identity
 from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.matching import Match, Run, match
@@ -70,6 +70,7 @@ class Workspace:
             self._cases.setdefault(case.row.sample_id, {})[case.row.lab_report_id] = case
         self._by_sample: dict[str, list[LedgerRow]] = {}
         self._by_result: dict[str, list[LedgerRow]] = {}
+        self._by_identity: dict[str, list[LedgerRow]] = {}
         self._remembered: set[int] = set()
         for row in ledger:
             self._remember(row)
@@ -83,6 +84,8 @@ class Workspace:
         self._remembered.add(id(row))
         self._by_sample.setdefault(row.sample_id, []).append(row)
         self._by_result.setdefault(row.result_id, []).append(row)
+        if row.identity is not None:
+            self._by_identity.setdefault(row.identity, []).append(row)
 
     def register(self, delivery: Delivery) -> None:
         """Register a payload, after what waited for a report of its sample."""
@@ -154,12 +157,9 @@ class Workspace:
         """
         known: set[str] = set()
         origin = delivery.origin
-        earlier = {
-            row.identity: row for row in self._by_sample.get(origin.sample_id, ()) if row.identity
-        }
-        for result in delivery.results if earlier else ():
+        for result in delivery.results if origin.sample_id in self._by_sample else ():
             key = run_identity(origin.device_id, origin.sample_id, result)
-            row = earlier.get(key) if key else None
+            row = _last_before(self._by_identity.get(key, ()), origin) if key else None
             if row is None or result.supersedes or not self._forgotten(row, result, origin):
                 continue
             then = row.result
@@ -173,13 +173,11 @@ class Workspace:
         return known
 
     def _forgotten(self, row: LedgerRow, result: Result, origin: Origin) -> bool:
-        """Whether a run came before, and the history of the journal could not know it.
+        """Whether the history of the journal could not know of a run that came before.
 
         Within the window of the same journal its own decision stands.
         """
         age = seconds(origin.received_at) - seconds(row.received_at)
-        if age < 0 or row.result_id == result.result_id:
-            return False
         unsure = result.confidence == "low" or _journal(row.result_id) != _journal(result.result_id)
         return unsure or age > self._rules.history_window
 
@@ -238,11 +236,20 @@ def merge(parts: Sequence[Transaction]) -> Transaction:
     return Transaction(
         reports=[row for part in parts for row in part.reports],
         events=[row for part in parts for row in part.events],
-        ledger=sorted(ledger, key=lambda row: (seconds(row.received_at), row.entry_id)),
+        ledger=sorted(ledger, key=arrival),
         values=[row for part in parts for row in part.values],
         waiting=[row for part in parts for row in part.waiting],
         activity=[row for part in parts for row in part.activity],
     )
+
+
+def _last_before(rows: Sequence[LedgerRow], origin: Origin) -> LedgerRow | None:
+    """The last of these rows that arrived before a payload.
+
+    What waits for a report has its own row among them, and so has what arrived after it.
+    """
+    own = arrival(origin)
+    return max((row for row in rows if arrival(row) < own), key=arrival, default=None)
 
 
 def _journal(result_id: str) -> str:

@@ -38,6 +38,36 @@ def test_late_results_are_registered_oldest_first(site):
     assert site.reruns() == [(1, 1, "12.1", False)]
 
 
+def test_a_resend_that_waits_with_its_run_is_registered_once(site):
+    for received in ("09:00", "09:05", "09:10"):
+        site.send("09:00", received=received, WBC="12.5", fields={"confidence": "low"})
+    site.report(at="10:00")
+    site.service.sweep(1)
+    assert (site.slots(), site.flag(), site.reruns()) == ({1: "12.5"}, 0, [])
+    known = ("WBC", "ignored", "known_run")
+    assert site.outcomes() == [("WBC", "original", None), known, known]
+
+
+def test_a_resend_that_was_delivered_before_its_run_is_registered_once(site):
+    """Each of two journals has one of them."""
+    first = site.payload("09:00", WBC="12.5", fields={"confidence": "low"})
+    resent = site.payload("09:00", received="09:05", WBC="12.5", fields={"confidence": "low"})
+    site.again(resent)
+    site.again(first)
+    site.report(at="10:00")
+    site.service.sweep(1)
+    assert (site.slots(), site.flag(), site.reruns()) == ({1: "12.5"}, 0, [])
+
+
+def test_a_resend_with_another_status_that_waits_with_its_run_changes_it(site):
+    site.send("09:00", WBC="12.5", fields={"confidence": "low", "result_status": "P"})
+    site.send("09:00", received="09:05", WBC="12.5", fields={"confidence": "low"})
+    site.report(at="10:00")
+    site.service.sweep(1)
+    (slot,) = site.stores.reports.report_values(1, [1])
+    assert (slot.result_status, site.flag(), site.reruns()) == ("F", 0, [])
+
+
 def test_late_results_come_before_anything_newer_of_the_sample(site):
     site.send("09:00", WBC="12.5")
     site.report(at="10:00")
