@@ -104,7 +104,10 @@ class _Receiver:
     def _ignore(self, value: Placed, reason: str) -> None:
         value.row.outcome, value.row.reason = "ignored", reason
         self._case.touch_row(value.row)
-        self._answer.ignored.append(value.index)
+        if reason == "unit_mismatch":  # whoever sent it has something to mend
+            self._answer.refused.append({"index": value.index, "reason": reason})
+        else:
+            self._answer.ignored.append(value.index)
 
     def _originals(self, values: Sorted) -> None:
         counted = {id(value) for value in values.counted}
@@ -194,7 +197,7 @@ class _Receiver:
             row = value.row
             row.outcome, row.rerun_number = "registered", rerun.rerun_number
             row.requested = requested
-            row.reason = None if value.usable else "failed"
+            row.reason = _why_failed(value)
             self._case.touch_row(row)
             self._draft.write_value(
                 rerun_value(
@@ -252,6 +255,12 @@ class _Receiver:
         for number in sorted({number for _, number in refused} - logged):
             indexes = sorted({value.index for value, of in refused if of == number})
             log_failed(self._draft, log, number, indexes, reason)
+
+
+def _why_failed(value: Placed) -> str | None:
+    if value.shown is None:
+        return "unit_mismatch"
+    return None if value.usable else "failed"
 
 
 def _count(rerun: SampleRerun, values: list[Placed]) -> None:

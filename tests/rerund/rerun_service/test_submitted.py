@@ -143,11 +143,15 @@ def test_a_unit_that_does_not_fit_fails_the_parameter_and_raises_an_alert(reques
     requested.submit(1, (3, "8.7"), fields={"units": "mmol/L"})
     (value,) = requested.stores.reruns.values(1, [1])
     assert value.invalid_reason == "unit_mismatch"
+    assert requested.outcomes()[-1] == ("#3", "registered", "unit_mismatch")
+    assert [alert.code for alert in requested.alerts] == ["unit_mismatch"]
 
 
-def test_a_unit_that_does_not_fit_an_unrequested_index_is_kept_and_not_shown(measured):
+def test_a_unit_that_does_not_fit_an_unrequested_index_is_kept_and_refused(measured):
     answer = measured.submit(-1, (3, "8.7"), fields={"units": "mmol/L"})
-    assert (answer["accepted"], answer["ignored"]) == ([], [3])
+    assert (answer["accepted"], answer["ignored"]) == ([], [])
+    assert answer["refused"] == [{"index": 3, "reason": "unit_mismatch"}]
+    assert measured.outcomes()[-1] == ("#3", "ignored", "unit_mismatch")
     assert [alert.code for alert in measured.alerts] == ["unit_mismatch"]
 
 
