@@ -68,10 +68,10 @@ class ReportCase:
         """Whether the report is completed or signed."""
         return self.row.is_completed or self.row.is_signed
 
-    def would_change(self, value: SampleRerunValues) -> bool:
-        """Whether the report shows the value of another run now, or none."""
+    def shows(self, value: SampleRerunValues | LedgerRow) -> bool:
+        """Whether the report shows this value at its index."""
         slot = self.slots.get(value.index)
-        return slot is None or slot.result_id != value.result_id
+        return slot is not None and slot.result_id == value.result_id
 
     def _index(self, row: LedgerRow) -> None:
         self.ledger.append(row)

@@ -46,7 +46,7 @@ def confirm(case: ReportCase, confirmation: Confirmation, draft: Draft) -> Event
     closing = confirmation.close_open
     transition = draft.step(Event.CONFIRM_CLOSING if closing else Event.CONFIRM)
     chosen = _chosen(case, confirmation.values)
-    amended = case.closed_to_lims and any(map(case.would_change, chosen.values()))
+    amended = case.closed_to_lims and not all(map(case.shows, chosen.values()))
     if amended and not confirmation.confirm:
         raise Conflict("completed", "the report is completed or signed", "confirm")
     reviewed = sorted({value.index for value in case.values.values()})
@@ -123,11 +123,10 @@ def _replicates(case: ReportCase, value: SampleRerunValues) -> int:
 
 def _settle(case: ReportCase, chosen: Chosen) -> None:
     """Say in the ledger what became of the runs under review and of what they compete with."""
-    shown = {index: slot.result_id for index, slot in case.slots.items()}
     picked = {(value.result_id, index) for index, value in chosen.items()}
     reviewed = {value.index for value in case.values.values()}
     for row in case.ledger:
-        competes = row.index in reviewed and row.result_id == shown.get(row.index)
+        competes = row.index in reviewed and case.shows(row)
         under_review = row.outcome == "registered" and row.settled is None
         if not (competes or (under_review and row.rerun_number in case.reruns)):
             continue

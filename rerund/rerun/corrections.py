@@ -30,11 +30,11 @@ def find_corrected(case: ReportCase, value: Placed) -> Correction | None:
     old = _latest(case, value)
     if old is None:
         return None
-    slot = case.slots.get(value.index)
-    if slot is not None and slot.result_id == old.result_id:
+    if case.shows(old):
         return None if case.closed_to_lims else Correction(value, old, True, None)
     reviewed = _reviewed(case, old)
-    left_out = old.outcome == "ignored" or (old.outcome == "original" and slot is None)
+    empty = value.index not in case.slots
+    left_out = old.outcome == "ignored" or (old.outcome == "original" and empty)
     if reviewed is None and left_out and value.usable:
         return None
     return Correction(value, old, False, reviewed)

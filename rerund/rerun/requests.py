@@ -142,12 +142,12 @@ def cancel(case: ReportCase, draft: Draft, version: int | None, reason: str | No
 
 
 def _discard(draft: Draft, number: int) -> None:
-    """Delete a rerun, and settle what the ledger holds of it."""
+    """Delete a rerun, and settle what the ledger holds of it; what is shown stays shown."""
     case = draft.case
     close_rerun(draft, number)
     for row in case.ledger:
         if row.rerun_number == number and row.outcome == "registered" and row.settled is None:
-            row.settled = "discarded"
+            row.settled = "kept" if case.shows(row) else "discarded"
             case.touch_row(row)
 
 

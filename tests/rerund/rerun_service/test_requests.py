@@ -157,6 +157,14 @@ def test_cancelling_discards_the_open_rerun_and_closes_the_waiting_list(measured
     assert measured.stores.numbers.active_number(1, 1) is None
 
 
+def test_a_rerun_value_that_filled_an_empty_slot_is_kept_when_the_rerun_is_cancelled(measured):
+    measured.request(1, 4)
+    measured.send("10:20", PLT="250", rerun=1)
+    measured.cancel()
+    assert measured.slots()[4] == "250"
+    assert (measured.ledger()[-1].outcome, measured.ledger()[-1].settled) == ("registered", "kept")
+
+
 def test_cancelling_the_open_rerun_keeps_other_runs_for_review(measured):
     measured.send("09:20", HGB="13.9", rerun=-1)
     measured.request(1)
