@@ -4,7 +4,7 @@ The service decides again what the daemon's local copy suggested: by the open re
 slots and the ledger as the stores have them now. First match, per value:
 
 - its unit does not fit, or the ledger knows its run: `ignored` (a unit that does not fit
-  still fails a requested parameter)
+  still fails a requested parameter, and is answered as refused)
 - a correction, withdrawal or status update of a run that may change in place: `corrections`
 - a second value of one index and replicate in the payload: `aside`, usable ones come first
 - numbered by its sender for a rerun that is closed: `refused`
@@ -69,7 +69,9 @@ class Sorter:
         self._origin = delivery.origin
         self._known = known
         self._rules = rules
-        self._measured = {(row.device_id, row.index) for row in case.ledger}
+        # What was left out, for its unit, was no run to compare with.
+        rows = [row for row in case.ledger if row.outcome != "ignored"]
+        self._measured = {(row.device_id, row.index) for row in rows}
         self._sorted = Sorted([], [], None, [], [], [], {}, [], [])
         self._filled: set[int] = set()
         self._given: set[tuple[int, int]] = set()
