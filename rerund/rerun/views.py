@@ -9,7 +9,7 @@ from rerund.rerun.delivery import to_payloads
 from rerund.rerun.documents import SampleRerunValues
 from rerund.rerun.instants import seconds
 from rerund.rerun.model import Payload
-from rerund.rerun.records import NO_REPORT, LedgerRow, Parameter, ReportValue
+from rerund.rerun.records import NO_REPORT, LedgerRow, Parameter
 from rerund.rerun.requests import as_json
 
 
@@ -39,8 +39,8 @@ class SampleView(msgspec.Struct):
 def show(case: ReportCase) -> dict[str, object]:
     """The fetch answer: the value shown per index with its source, the reruns to review.
 
-    Values of an index that are not shown (failed, parallel, refused) follow under
-    `others`; reruns are ordered by display order, then number, then run time.
+    Values of an index that are neither (failed, parallel, refused) follow under `others`;
+    reruns are ordered by display order, then number, then run time.
     """
     row, active = case.row, case.active
     parameters = sorted(case.parameters.values(), key=lambda p: (p.order, p.index))
@@ -67,7 +67,9 @@ def _ordered(case: ReportCase) -> list[SampleRerunValues]:
 
 def _original(case: ReportCase, parameter: Parameter) -> dict[str, object] | None:
     slot = case.slots.get(parameter.index)
-    others = [_other(row) for row in case.ledger if _is_other(row, parameter.index, slot)]
+    reviewed = {v.result_id for v in case.values.values() if v.index == parameter.index}
+    rows = [row for row in case.ledger if row.index == parameter.index and not case.shows(row)]
+    others = [_other(row) for row in rows if row.result_id not in reviewed]
     if slot is None and not others:
         return None
     shown: dict[str, object] = {
@@ -82,12 +84,6 @@ def _original(case: ReportCase, parameter: Parameter) -> dict[str, object] | Non
         del fields[key]
     fields["source"] = "original" if slot.rerun_number == 0 else "rerun"
     return {**shown, **fields, "others": others}
-
-
-def _is_other(row: LedgerRow, index: int, slot: ReportValue | None) -> bool:
-    if row.index != index or (slot is not None and row.result_id == slot.result_id):
-        return False
-    return not (row.outcome == "registered" and row.settled is None)
 
 
 def _other(row: LedgerRow) -> dict[str, object]:

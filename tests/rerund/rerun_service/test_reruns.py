@@ -78,6 +78,12 @@ class TestKeptParallelRuns:
         assert measured.outcomes()[-1] == ("WBC", "registered", "parallel")
         assert measured.ledger()[-1].settled == "kept"
 
+    def test_are_those_after_one_that_did_not_fit_too(self, measured):
+        measured.send("09:30", device="43", WBC="12.0", fields={"units": "mmol/L"})
+        measured.send("09:40", device="43", WBC="12.0", fields={"units": "10^9/L"})
+        assert (measured.flag(), measured.reruns()) == (0, [])
+        assert measured.outcomes()[-1] == ("WBC", "registered", "parallel")
+
     def test_a_second_run_there_is_to_be_reviewed(self, measured):
         measured.send("09:30", device="43", WBC="12.0", fields={"units": "10^9/L"})
         measured.send("09:50", device="43", WBC="11.9", fields={"units": "10^9/L"}, rerun=-1)
@@ -170,6 +176,9 @@ def test_a_good_value_takes_back_a_failure_of_the_open_rerun(measured):
     assert measured.reruns() == [(1, 3, "13.8", True)]
     (rerun,) = measured.stores.reruns.reruns(1, [1])
     assert (rerun.fulfilled_parameters, rerun.failed_parameters) == ([3], [])
+    shown = measured.service.show(1, 1)["originals"]
+    others = {one["index"]: [other["value"] for other in one["others"]] for one in shown}
+    assert others == {1: [], 2: [], 3: ["----"]}
 
 
 def test_a_requested_value_in_another_unit_fails(measured):
@@ -177,6 +186,8 @@ def test_a_requested_value_in_another_unit_fails(measured):
     measured.send("10:20", HGB="8.5", rerun=1, fields={"units": "mmol/L"})
     (value,) = measured.stores.reruns.values(1, [1])
     assert (measured.flag(), value.invalid_reason) == (4, "unit_mismatch")
+    assert measured.outcomes()[-1] == ("HGB", "registered", "unit_mismatch")
+    assert [alert.code for alert in measured.alerts] == ["unit_mismatch"]
 
 
 def test_the_requested_first_value_fills_the_slot_and_counts(site):
