@@ -27,7 +27,7 @@ from rerund.rerun.records import EventRow, LedgerRow, Mapping, Origin
 from rerund.rerun.refusals import Impossible
 from rerund.rerun.rules import Rules
 from rerund.rerun.sorting import Sorter
-from rerund.rerun.units import convert
+from rerund.rerun.units import canonical, convert
 
 DRIVER = "http"
 """`driver` of what was submitted."""
@@ -225,17 +225,16 @@ def _earlier(case: ReportCase, one: Placed, submission: Submission, at: str) -> 
 
     Without a run time only what came just before, unless its sender tells retries by keys.
     """
-    rows = [
-        row for row in reversed(case.ledger) if _run(row, row.result) == _run(one.row, one.result)
-    ]
+    rows = [row for row in reversed(case.ledger) if _run(row) == _run(one.row)]
     if one.result.run_at is None:
         window = -1.0 if submission.keyed else submission.rules.resend_window
         rows = [row for row in rows if seconds(at) - seconds(row.received_at) <= window]
     return next((row for row in rows if _unchanged(one.result, row)), rows[0] if rows else None)
 
 
-def _run(row: LedgerRow, result: Result) -> tuple[object, ...]:
-    return (row.device_id, row.index, result.value, result.units, result.run_at)
+def _run(row: LedgerRow) -> tuple[object, ...]:
+    """A run as the report has it: a unit may be spelled in several ways, or left out."""
+    return (row.device_id, row.index, row.value, canonical(row.units or ""), row.run_at)
 
 
 def _unchanged(result: Result, earlier: LedgerRow) -> bool:

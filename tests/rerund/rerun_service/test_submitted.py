@@ -176,13 +176,27 @@ def test_what_is_new_of_a_repeated_submission_is_registered(requested):
     [
         {"device_id": "43"},
         {"fields": {"run_at": "2026-05-20T10:31:00Z"}},
-        {"fields": {"units": "10*3/uL"}},
     ],
 )
 def test_another_run_identity_is_another_run(measured, change):
     measured.submit(-1, (1, "12.0"))
     answer = measured.submit(-1, (1, "12.0"), **change)
     assert (answer["accepted"], answer["rerun_number"]) == ([1], 2)
+
+
+@pytest.mark.parametrize("units", [None, "10*3/uL", "10^9/L", "x10^3/µL"])
+def test_an_equal_run_in_another_spelling_of_its_unit_is_the_same_run(measured, units):
+    measured.submit(-1, (1, "12.0"), fields={"units": "G/L"})
+    before = measured.everything()
+    answer = measured.submit(-1, (1, "12.0"), fields={"units": units})
+    assert (answer["accepted"], answer["ignored"]) == ([], [1])
+    assert measured.everything() == before
+
+
+def test_an_equal_number_in_a_unit_that_does_not_fit_is_no_known_run(measured):
+    measured.submit(-1, (1, "12.0"))
+    answer = measured.submit(-1, (1, "12.0"), fields={"units": "mmol/L"})
+    assert answer["refused"] == [{"index": 1, "reason": "unit_mismatch"}]
 
 
 def test_an_equal_run_in_another_zone_is_the_same_run(measured):
