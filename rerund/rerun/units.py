@@ -47,6 +47,10 @@ _PER_LITRE = {"L": 0, "mL": 3, "uL": 6, "mm3": 6, "mm^3": 6, "nL": 9, "pL": 12}
 _PER_LITRE |= {"l": 0, "ml": 3, "ul": 6}
 
 
+LONGEST_NUMBER = 64
+"""Characters that the stores have for a number; no measurement needs as many."""
+
+
 class Converted(NamedTuple):
     """A value as the report shows it."""
 
@@ -81,8 +85,16 @@ def convert(result: Result, mapping: Mapping, parameter: Parameter) -> Converted
     """The result in the unit of the report format; None when the units do not fit.
 
     A result that names no unit is in the mapping's, and without that in the report's.
-    A text that is no number has no unit to fit.
+    A text that is no number has no unit to fit. A number of more than `LONGEST_NUMBER`
+    characters is shown as the text that it is.
     """
+    shown = _converted(result, mapping, parameter)
+    if shown is None or shown.numeric is None or len(shown.numeric) <= LONGEST_NUMBER:
+        return shown
+    return shown._replace(numeric=None)
+
+
+def _converted(result: Result, mapping: Mapping, parameter: Parameter) -> Converted | None:
     arrived = result.units or mapping.units
     if arrived is None or parameter.units is None or result.numeric is None:
         return Converted(result.value, result.numeric, parameter.units or result.units)

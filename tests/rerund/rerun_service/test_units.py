@@ -4,7 +4,8 @@ import pytest
 
 from drivers.result import Result
 from rerund.rerun.records import Mapping, Parameter
-from rerund.rerun.units import convert, same_unit
+from rerund.rerun.units import LONGEST_NUMBER, convert, same_unit
+from tests.rerund.conftest import EVERYWHERE
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,33 @@ def test_a_text_has_no_unit_to_fit():
 
 def test_a_report_without_a_unit_takes_any():
     assert converted("5", "mg/dL", report=None) == ("5", "5", "mg/dL")
+
+
+LONG = f"0.{'3' * (LONGEST_NUMBER - 2)}"
+
+
+@pytest.mark.parametrize(
+    ("value", "mapping", "factor", "numeric"),
+    [
+        (LONG, None, None, LONG),
+        (f"{LONG}3", None, None, None),
+        (f"<{LONG}3", None, None, None),
+        (LONG, "g/L", "0.1", None),
+        ("140", "g/L", f"0.{'3' * LONGEST_NUMBER}", None),
+    ],
+)
+def test_a_number_that_is_too_long_for_the_stores_is_a_text(value, mapping, factor, numeric):
+    shown = converted(value, mapping or "g/dL", report="g/dL", mapping=mapping, factor=factor)
+    assert (shown.numeric, shown.units) == (numeric, "g/dL")
+    if factor is None:
+        assert shown.value == value
+
+
+@EVERYWHERE
+def test_a_number_that_is_too_long_for_the_stores_is_registered(site):
+    site.report()
+    site.send("09:00", WBC=f"{LONG}3")
+    site.send("09:20", WBC=f"{LONG}34", rerun=-1)
+    site.confirm((1, 1))
+    (slot,) = site.stores.reports.report_values(1, [1])
+    assert (slot.value, slot.numeric) == (f"{LONG}34", None)
