@@ -43,6 +43,7 @@ class Upkeep:
         self._token: Hashable = object()
         self._lab_version: Hashable = object()
         self._sweep_at = 0.0
+        self._sweep_after: str | None = None
         self._purge_at = 0.0
         self._overdue_at = 0.0
         self._not_before: dict[str, float] = {}
@@ -92,11 +93,15 @@ class Upkeep:
             self._overdue_at = now + OVERDUE_EVERY
 
     def _sweep_unmatched(self, version: Hashable, now: float) -> None:
-        if version == self._lab_version and now < self._sweep_at:
+        """Begin a sweep when it is due, and go on with one by a page: deliveries come between."""
+        due = self._sweep_after is None and now >= self._sweep_at
+        if due or version != self._lab_version:
+            self._lab_version, self._sweep_after = version, ""
+        if self._sweep_after is None:
             return
-        self._service.sweep_unmatched(self._lab_id)
-        self._lab_version = version
-        self._sweep_at = now + SWEEP_EVERY
+        self._sweep_after = self._service.sweep_unmatched(self._lab_id, self._sweep_after)
+        if self._sweep_after is None:
+            self._sweep_at = now + SWEEP_EVERY
 
 
 def _tell(what: str, error: Exception) -> None:

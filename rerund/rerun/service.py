@@ -145,20 +145,18 @@ class RerunService(Actions):
         self._stuck[lab_id, number] = self._stores.reports.now() + STUCK_SECONDS
         log.error("report_unfinished", alert=True, report=number, error=type(error).__name__)
 
-    def sweep_unmatched(self, lab_id: int) -> int:
-        """Register every result that a mapping or report made since can take.
+    def sweep_unmatched(self, lab_id: int, after: str = "") -> str | None:
+        """Register results that a mapping or report made since can take, of some samples.
 
-        Meant for a start, for changed lab data and now and then; answers how many
-        samples were looked at.
+        Meant for a start, for changed lab data and now and then. Answers the sample to go on
+        after, so that a caller may do something else in between; None when all are done.
         """
         rules, reports = self._rules, self._stores.reports
         since = iso(reports.now() - rules.ledger_window)
-        looked_at, after = 0, ""
-        while samples := reports.matchable_samples(lab_id, since, after, SWEEP_BATCH):
+        samples = reports.matchable_samples(lab_id, since, after, SWEEP_BATCH)
+        if samples:
             self._register_late(lab_id, samples)
-            looked_at += len(samples)
-            after = max(samples)
-        return looked_at
+        return samples[-1] if len(samples) == SWEEP_BATCH else None
 
     def _register_late(self, lab_id: int, samples: Collection[str]) -> None:
         def attempt(again: bool) -> None:

@@ -18,7 +18,7 @@ from rerund.journal.rows import Decision, PayloadRow
 from rerund.payload_codec import pack
 from rerund.registrar import BATCH, Registrar
 from rerund.registrar_upkeep import AGAIN_AFTER, PURGE_EVERY, SWEEP_EVERY, Upkeep
-from rerund.rerun.service import STUCK_SECONDS
+from rerund.rerun.service import STUCK_SECONDS, SWEEP_BATCH
 from rerund.stores.ports import StoreRejected, StoreUnavailable
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 from tests.rerund.conftest import EVERYWHERE
@@ -315,6 +315,26 @@ async def test_mappings_that_appear_take_their_results(daemon, site):
     site.lab()
     await daemon.drain()
     assert site.slots() == {1: "12.5"}
+
+
+async def test_a_big_sweep_lets_deliveries_go_on(daemon, site):
+    data = site.lab_data
+    site.lab(msgspec.structs.replace(data, mappings=data.mappings[1:]))
+    samples = [f"T{number:03}" for number in range(2 * SWEEP_BATCH)]
+    for number, sample in enumerate(samples, 2):
+        site.report(number, sample=sample)
+    await daemon.put(*(site.payload("09:00", sample=sample, WBC="5.0") for sample in samples))
+    await daemon.drain()
+    await daemon.turn()
+    site.lab()
+
+    def swept():
+        return sum(1 for number in range(2, 2 + len(samples)) if site.slots(number))
+
+    for pages, minute in ((1, "09:01"), (2, "09:02")):
+        await daemon.put(site.payload(minute, WBC="12.5", rerun=1 - pages))
+        await daemon.turn()
+        assert (swept(), daemon.states()[-1]) == (pages * SWEEP_BATCH, ("delivered", ""))
 
 
 async def test_the_copy_is_in_the_codes_of_the_mappings_as_they_are_now(daemon, site):
