@@ -19,7 +19,6 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Protocol
 from zlib import crc32
 
@@ -29,7 +28,7 @@ from rerund.journal.rows import Mark, PayloadState, StoredPayload
 from rerund.payload_codec import unpack
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.service import RerunService
-from rerund.stores.ports import StoreRejected, StoreUnavailable
+from rerund.stores.ports import ReportBusy, StoreRejected, StoreUnavailable
 from rerund.stores.settings import StoreSettings
 
 log = structlog.get_logger(__name__)
@@ -65,6 +64,9 @@ Alone = Callable[[], AbstractContextManager[None]]
 
 MarkPayloads = Callable[[Sequence[Mark], Callable[[Exception | None], None]], None]
 """Commits delivery states to the journal and calls back, maybe in another thread."""
+
+Delivered = tuple[list[Mark], list[StoreUnavailable]]
+"""The new states of payloads, and what kept the others as they were."""
 
 
 def lanes_of(stores: StoreSettings) -> int:
@@ -167,10 +169,12 @@ class Registrar:
         blocked = self._journal.blocked_from({payload.sample_id for payload in batch})
         ready = [p for p in batch if p.payload_key < blocked.get(p.sample_id, p.payload_key + 1)]
         behind = [p for p in batch if p.payload_key > blocked.get(p.sample_id, p.payload_key)]
-        marks, error = self._deliver_in_lanes(ready)
+        marks, errors = self._deliver_in_lanes(ready)
         self._mark([*marks, *map(_parked, behind)])
-        if error is not None:
-            raise error
+        # A report that is busy keeps its own payloads, as long as others go on.
+        for error in errors:
+            if not marks or not isinstance(error, ReportBusy):
+                raise error
         return True
 
     def _unpark(self) -> bool:
@@ -181,15 +185,13 @@ class Registrar:
             self._mark([Mark(p.payload_key, "pending") for p in payloads if p.state == "parked"])
         return bool(freed)
 
-    def _deliver_in_lanes(
-        self, payloads: Sequence[StoredPayload]
-    ) -> tuple[list[Mark], StoreUnavailable | None]:
+    def _deliver_in_lanes(self, payloads: Sequence[StoredPayload]) -> Delivered:
         """Deliver every lane's part, all at once; a lane without its store keeps nobody else."""
         parts = _dealt(payloads, self._lanes)
         if self._pool is None:
-            return _gathered(partial(self._deliver, part) for part in parts)
+            return _gathered(map(self._deliver, parts))
         running = [self._pool.submit(self._deliver, part) for part in parts]
-        return _gathered(lane.result for lane in running)
+        return _gathered(lane.result() for lane in running)
 
     def _mark(self, marks: Sequence[Mark]) -> None:
         """Wait until the states are on disk: what is read next must not be the same again.
@@ -202,32 +204,38 @@ class Registrar:
             if self._stopping.is_set():
                 return
 
-    def _deliver(self, payloads: Sequence[StoredPayload]) -> list[Mark]:
-        """Register together; one by one when a store refuses something of it."""
-        if not payloads:
-            return []
+    def _deliver(self, payloads: Sequence[StoredPayload]) -> Delivered:
+        """Register together; one by one when something of it is refused or busy."""
         try:
             self._register(payloads)
-        except StoreUnavailable:
-            raise
+        except ReportBusy as error:
+            return self._deliver_singly(payloads) if len(payloads) > 1 else ([], [error])
+        except StoreUnavailable as error:
+            return [], [error]
         except Exception as error:  # noqa: BLE001 - the boundary of one payload's delivery
             if len(payloads) > 1:
                 return self._deliver_singly(payloads)
-            return [_held(payloads[0], error)]
-        return [Mark(payload.payload_key, "delivered") for payload in payloads]
+            return [_held(payloads[0], error)], []
+        return [Mark(payload.payload_key, "delivered") for payload in payloads], []
 
-    def _deliver_singly(self, payloads: Sequence[StoredPayload]) -> list[Mark]:
+    def _deliver_singly(self, payloads: Sequence[StoredPayload]) -> Delivered:
+        """Register one by one; the rest of a sample is parked behind what is held, or left."""
         marks: list[Mark] = []
+        errors: list[StoreUnavailable] = []
         held: set[str] = set()
+        left: set[str] = set()
         for payload in payloads:
             if payload.sample_id in held:
                 marks.append(_parked(payload))
-                continue
-            (mark,) = self._deliver([payload])
-            marks.append(mark)
-            if mark.state == "held":
-                held.add(payload.sample_id)
-        return marks
+            elif payload.sample_id not in left:
+                marked, failed = self._deliver([payload])
+                marks += marked
+                errors += failed
+                held.update(payload.sample_id for mark in marked if mark.state == "held")
+                left.update(payload.sample_id for _ in failed)
+                if any(not isinstance(error, ReportBusy) for error in failed):
+                    break
+        return marks, errors
 
     def _register(self, payloads: Sequence[StoredPayload]) -> None:
         self._service.register(self._lab_id, [unpack(payload.body) for payload in payloads])
@@ -241,17 +249,13 @@ def _dealt(payloads: Sequence[StoredPayload], lanes: int) -> list[list[StoredPay
     return [part for part in parts if part]
 
 
-def _gathered(
-    lanes: Iterable[Callable[[], list[Mark]]],
-) -> tuple[list[Mark], StoreUnavailable | None]:
+def _gathered(lanes: Iterable[Delivered]) -> Delivered:
     marks: list[Mark] = []
-    away: StoreUnavailable | None = None
-    for marks_of in lanes:
-        try:
-            marks += marks_of()
-        except StoreUnavailable as error:
-            away = away or error
-    return marks, away
+    errors: list[StoreUnavailable] = []
+    for marked, failed in lanes:
+        marks += marked
+        errors += failed
+    return marks, errors
 
 
 def _held(payload: StoredPayload, error: Exception) -> Mark:

@@ -6,7 +6,7 @@ import structlog
 
 from rerund.rerun.service import SWEEP_BATCH, RerunService
 from rerund.rerun.service_stores import LabCache
-from rerund.stores.ports import ReportStore, StoreUnavailable
+from rerund.stores.ports import ReportBusy, ReportStore, StoreUnavailable
 from rerund.waiting_list import WaitingListRefresh
 
 log = structlog.get_logger(__name__)
@@ -72,6 +72,8 @@ class Upkeep:
             return
         try:
             work()
+        except ReportBusy:
+            return  # Whoever changes the report will have done so by the next turn.
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - each is a task of its own, delivery another

@@ -24,7 +24,7 @@ from rerund.rerun.service_stores import LabCache, Stores, load_cases, write
 from rerund.rerun.submitted import Submission, Submitted, receive_submitted
 from rerund.rerun.views import SampleView, sample_view, show
 from rerund.rerun.workspace import Alert, AlertHook, alerts_of, no_alert
-from rerund.stores.ports import StaleReport, StoreUnavailable
+from rerund.stores.ports import ReportBusy, StaleReport, StoreUnavailable
 
 ATTEMPTS = 20
 """How often a change is decided again before the report counts as too busy."""
@@ -174,7 +174,7 @@ class Actions:
                 return attempt(turn > 0)
             except StaleReport:
                 continue
-        raise StoreUnavailable("report store", "the report is too busy")
+        raise ReportBusy("report store", "the report is too busy")
 
     def _change(self, asked: Asked, decide: Callable[[ReportCase, Lab, Draft], Decided]) -> Answer:
         event_id = asked.event_id or str(uuid.uuid4())

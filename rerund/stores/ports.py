@@ -55,6 +55,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - says what is the case
         return f"{self.store} is not available" + (f": {self.detail}" if self.detail else "")
 
 
+class ReportBusy(StoreUnavailable):
+    """A report changed each time that it was decided on; every other one may be at rest."""
+
+
 class StoreRejected(StoreError):  # noqa: N818 - says what is the case
     """A store refuses these rows, now and always: the payload goes on hold."""
 
@@ -194,8 +198,9 @@ class ReportStore(Protocol):
     def commit(self, transaction: Transaction) -> None:
         """Write everything or nothing.
 
-        A report whose version or flag is not the expected one, an event id or a ledger key
-        that exists already: `StaleReport`, and nothing is written.
+        A report whose version or flag is not the expected one, or that was completed or
+        signed meanwhile, or is so no more, an event id or a ledger key that exists already:
+        `StaleReport`, and nothing is written.
         """
         ...
 

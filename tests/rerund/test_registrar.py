@@ -19,7 +19,7 @@ from rerund.payload_codec import pack
 from rerund.registrar import BATCH, Registrar
 from rerund.registrar_upkeep import AGAIN_AFTER, PURGE_EVERY, SWEEP_EVERY, Upkeep
 from rerund.rerun.service import STUCK_SECONDS, SWEEP_BATCH
-from rerund.stores.ports import StoreRejected, StoreUnavailable
+from rerund.stores.ports import ReportBusy, StaleReport, StoreRejected, StoreUnavailable
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 from tests.rerund.conftest import EVERYWHERE
 
@@ -27,13 +27,15 @@ pytestmark = EVERYWHERE
 
 
 class Unreliable:
-    """A report store that is away, refuses a sample, or fails in a way nobody thought of."""
+    """A report store that is away, refuses a sample, fails as nobody thought, or is overtaken."""
 
     def __init__(self, store):
         self._store = store
         self.away = 0
         self.refused = set()
         self.broken = set()
+        self.busy = set()
+        self.away_for = set()
         self.commits = 0
 
     def __getattr__(self, name):
@@ -44,6 +46,10 @@ class Unreliable:
             self.away -= 1
             raise StoreUnavailable("report store")
         samples = {row.sample_id for row in transaction.ledger}
+        if samples & self.away_for and not samples & self.refused:
+            raise StoreUnavailable("report store")
+        if samples & self.busy:
+            raise StaleReport(1)
         if samples & self.refused:
             raise StoreRejected("report store")
         if samples & self.broken:
@@ -242,6 +248,53 @@ async def test_a_failed_payload_is_logged_without_its_error_text(daemon, site):
     assert (line["error"], line["place"].partition(",")[0]) == ("RuntimeError", "commit")
     assert "a bug" not in repr(logs)
     assert "exc_info" not in line
+
+
+async def test_a_busy_report_keeps_its_own_payloads_and_no_others(daemon, site):
+    daemon.reports.busy = {"S2"}
+    site.report(2, sample="S2")
+    await daemon.put(
+        site.payload("09:00", sample="S2", WBC="7.0"),
+        site.payload("09:00", WBC="12.5"),
+        site.payload("09:10", sample="S2", WBC="7.1", rerun=-1),
+        site.payload("09:20", WBC="12.1", rerun=-1),
+    )
+    assert await daemon.turn()
+    assert daemon.states() == [("delivered", "")] * 2
+    assert daemon.states("S2") == [("pending", "")] * 2
+    with pytest.raises(ReportBusy):
+        await daemon.turn()
+    daemon.reports.busy = set()
+    await daemon.drain()
+    assert daemon.states("S2") == [("delivered", "")] * 2
+    assert (site.slots(2), site.reruns(2)) == ({1: "7.0"}, [(1, 1, "7.1", False)])
+
+
+async def test_a_store_that_goes_away_while_payloads_go_singly_loses_no_marks(daemon, site):
+    daemon.reports.refused = {"BAD"}
+    await daemon.put(
+        site.payload("09:00", WBC="12.5"),
+        site.payload("09:00", sample="BAD", WBC="7.0"),
+        site.payload("09:00", sample="S2", WBC="5.0"),
+    )
+    daemon.reports.away_for = {"S2"}
+    with pytest.raises(StoreUnavailable):
+        await daemon.turn()
+    states = [daemon.states(sample)[0][0] for sample in ("S1", "BAD", "S2")]
+    assert states == ["delivered", "held", "pending"]
+
+
+async def test_a_late_order_of_a_busy_report_delays_no_delivery(daemon, site):
+    await daemon.put(site.payload("09:00", sample="S2", WBC="7.0"))
+    await daemon.drain()
+    daemon.reports.busy = {"S2"}
+    site.report(2, sample="S2", at="10:00")
+    await daemon.put(site.payload("09:10", WBC="12.5"))
+    await daemon.turn()
+    assert (daemon.states(), site.slots(2)) == ([("delivered", "")], {})
+    daemon.reports.busy = set()
+    await daemon.turn()
+    assert site.slots(2) == {1: "7.0"}
 
 
 @pytest.mark.parametrize("trouble", ["refused", "broken"])
