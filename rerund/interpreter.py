@@ -4,7 +4,6 @@ A pure function of the bytes, the profile, the history before the entry and the
 waiting-list rows used. The last two are returned as `inputs` and decide the same again.
 """
 
-import traceback
 from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Literal
@@ -19,6 +18,7 @@ from drivers.result import Attachment, HostQuery, Interpretation, Note, SampleRe
 from protocols.astm.message import Message, parse
 from protocols.hl7 import message as hl7
 from protocols.hl7.boundary import split_messages
+from rerund.faults import place_of, type_of
 from rerund.inputs import Inputs, Recorder, pack_inputs
 from rerund.payload_codec import known_runs
 from rerund.rerun.classify import classify, classify_first
@@ -117,7 +117,8 @@ class Decider:
         except InterpretError as error:
             return Outcome(entry_id, "held", error.code, str(error))
         except Exception as error:  # noqa: BLE001 - one entry is one task: it must not stop the next
-            return Outcome(entry_id, "held", "interpreter_failed", _place(error))
+            fault = f"{type_of(error)} in {place_of(error)}"
+            return Outcome(entry_id, "held", "interpreter_failed", fault)
 
     def _interpret(self, text: bytes, id_prefix: str) -> Interpretation | str:
         """Return what an entry says, or why it waits for a person."""
@@ -243,12 +244,6 @@ def _reason_to_hold(messages: Sequence[Message]) -> str:
     if not messages:
         return "no_message"
     return "" if all(message.header for message in messages) else "no_header"
-
-
-def _place(error: Exception) -> str:
-    """Tell a fault of ours by type and place; its text may quote the message."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {last.name}, line {last.lineno} of {last.filename}"
 
 
 def _state(outcome: Outcome, said: Interpretation) -> tuple[State, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
 import structlog
 
+from rerund.faults import place_of, type_of
 from rerund.journal.errors import JournalError
 from rerund.transports.connection import Connection
 
@@ -77,8 +78,9 @@ def _boundary(
     def guarded(self: "LinkConnection", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
-        except Exception:
-            log.exception("link_failed", link=self.link.name)
+        except Exception as error:  # noqa: BLE001 - the boundary of one connection
+            fault = {"error": type_of(error), "place": place_of(error)}
+            log.error("link_failed", link=self.link.name, **fault)  # noqa: TRY400
             self.link.counters.failures += 1
             self.abort()
 

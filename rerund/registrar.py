@@ -15,7 +15,6 @@ is registered again, which changes nothing.
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,7 @@ from zlib import crc32
 
 import structlog
 
+from rerund.faults import place_of, type_of
 from rerund.journal.rows import Mark, PayloadState, StoredPayload
 from rerund.payload_codec import unpack
 from rerund.registrar_upkeep import Upkeep
@@ -263,22 +263,14 @@ def _held(payload: StoredPayload, error: Exception) -> Mark:
     if isinstance(error, StoreRejected):
         log.error("payload rejected", entry_id=payload.entry_id, store=error.store)
         return Mark(payload.payload_key, "held", f"rejected by the {error.store}")
-    log.error("payload failed", entry_id=payload.entry_id, error=_type(error), place=_place(error))
-    return Mark(payload.payload_key, "held", f"internal error: {_type(error)}")
+    log.error(
+        "payload failed", entry_id=payload.entry_id, error=type_of(error), place=place_of(error)
+    )
+    return Mark(payload.payload_key, "held", f"internal error: {type_of(error)}")
 
 
 def _alert(error: Exception, retry: float) -> None:
-    log.error("registrar_failed", alert=True, error=_type(error), retry_seconds=retry)
-
-
-def _type(error: Exception) -> str:
-    """Tell an error by its type alone; its text may quote a value."""
-    return type(error).__name__
-
-
-def _place(error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{last.name}, line {last.lineno} of {last.filename}"
+    log.error("registrar_failed", alert=True, error=type_of(error), retry_seconds=retry)
 
 
 def _parked(payload: StoredPayload) -> Mark:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import structlog
 
+from rerund.faults import place_of, type_of
 from rerund.transports.connection import TransportError
 from rerund.transports.counters import LinkCounters
 
@@ -71,10 +72,9 @@ async def keep_open(
             if reason != failure:
                 log.warning("line_down", link=name, error=reason)
             failure = reason
-        except Exception:
-            # A task boundary: this line starts over, the others never notice.
+        except Exception as error:  # noqa: BLE001 - this line starts over, the others never notice
             counters.failures += 1
-            log.exception("line_failed", link=name)
+            log.error("line_failed", link=name, error=type_of(error), place=place_of(error))  # noqa: TRY400
         if counters.bytes_in > before or loop.time() - opened_at > backoff.cap:
             backoff.reset()
         await asyncio.sleep(backoff.pause())

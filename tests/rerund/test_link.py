@@ -526,6 +526,11 @@ async def test_slow_and_endless_senders_cost_bounded_memory_and_disturb_nobody(b
     assert bench.entries("received") == [("received", MESSAGE)] * 4
 
 
+def quotes(data, now):
+    """Fail as library code does, with the data in the text."""
+    raise ValueError("DOE^JOHN")
+
+
 async def test_a_fault_of_ours_ends_one_connection_is_logged_once_and_disturbs_nobody(
     bench, monkeypatch
 ):
@@ -537,11 +542,15 @@ async def test_a_fault_of_ours_ends_one_connection_is_logged_once_and_disturbs_n
         line = await bench.call(faulty)
         await until(lambda: faulty.connections)
         [connection] = faulty.connections
-        monkeypatch.setattr(connection._session, "receive_data", None)
+        monkeypatch.setattr(connection._session, "receive_data", quotes)
         with capture_logs() as logs:
             line.say(ENQ)
             assert await line.hangs_up() == b""
-        assert [entry["event"] for entry in logs] == ["link_failed"]
+        [entry] = logs
+        assert (entry["event"], entry["error"]) == ("link_failed", "ValueError")
+        assert entry["place"].startswith("quotes, line ")
+        assert "exc_info" not in entry
+        assert "DOE" not in repr(entry)
         line = await bench.call(faulty)
         await line.sends(*FRAMES)
         for frame in FRAMES[1:]:
