@@ -1,16 +1,20 @@
 """The lines of a daemon as its leases allow: closed while another daemon has the instrument.
 
-Only a refusal closes a line; as long as nobody answers, every line stays as it is.
+Only a refusal closes a line; as long as nobody answers, every line stays as it is. A line that
+cannot be opened or closed is told once and tried again, as long as its lease says so.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
 
+from rerund.faults import place_of, type_of
 from rerund.link import Link
 from rerund.stores.ports import Lease
+from rerund.transports.backoff import Backoff
 from rerund.transports.hub import Hub
 
 log = structlog.get_logger(__name__)
@@ -22,16 +26,23 @@ DRAIN_SECONDS = 5.0
 class LeasedLines:
     """Suspends and resumes lines, one instrument's changes one after the other.
 
-    `on_open` is awaited with the name of each line that is resumed.
+    `on_open` is awaited with the name of each line that is resumed. `first_pause` is that
+    before a line that failed is tried again.
     """
 
     def __init__(
-        self, links: Mapping[str, Link], hub: Hub, on_open: Callable[[str], Awaitable[None]]
+        self,
+        links: Mapping[str, Link],
+        hub: Hub,
+        on_open: Callable[[str], Awaitable[None]],
+        *,
+        first_pause: float = 0.5,
     ) -> None:
         self._links = links
         self._hub = hub
         self._on_open = on_open
-        self._is_open = dict.fromkeys(links, True)
+        self._first_pause = first_pause
+        self._is_open: dict[str, bool | None] = dict.fromkeys(links, True)  # None: half
         self._may = dict.fromkeys(links, True)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -52,22 +63,29 @@ class LeasedLines:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, name: str) -> None:
+        backoff = Backoff(random.Random(), first=self._first_pause)
+        failed = False
         try:
-            while self._is_open[name] != self._may[name]:
-                if self._may[name]:
-                    await self._open(name)
-                else:
-                    await self._shut(name)
+            while self._is_open[name] is not self._may[name]:
+                try:
+                    await (self._open(name) if self._may[name] else self._shut(name))
+                except Exception as error:  # noqa: BLE001 - a lease must never cease to be followed
+                    if not failed:
+                        _tell_failed(name, error)
+                    failed = True
+                    await asyncio.sleep(backoff.pause())
         finally:
             del self._tasks[name]
 
     async def _open(self, name: str) -> None:
+        self._is_open[name] = None
         self._links[name].reopen()
         self._hub.resume(name)
         self._is_open[name] = True
         await self._on_open(name)
 
     async def _shut(self, name: str) -> None:
+        self._is_open[name] = None
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._links[name].drain()
@@ -82,3 +100,8 @@ def _tell(lease: Lease) -> None:
         log.info("instrument_held", taken_from=lease.taken_from, **where)
     else:
         log.error("instrument_held_elsewhere", alert=True, **where)
+
+
+def _tell_failed(name: str, error: Exception) -> None:
+    fault = {"error": type_of(error), "place": place_of(error)}
+    log.error("lease_not_followed", alert=True, instrument=name, **fault)

@@ -79,12 +79,13 @@ class Hub:
             await drop([self._dialled[name]])
 
     def resume(self, name: str) -> None:
-        """Open the line of an endpoint again that was suspended."""
+        """Open the line of an endpoint again that was suspended; nothing to do for others."""
         listener = self._listeners.get(name)
+        line = listener.name if listener else name
         if listener is not None and listener.is_shared:
             listener.admit_again(name)
-        else:
-            self._keep_open(listener.name if listener else name)
+        elif line not in self._tasks:
+            self._keep_open(line)
 
     async def close(self) -> None:
         """Drop every connection and stop listening and dialling."""
