@@ -1,6 +1,7 @@
-"""The order of documents, in which every rerun store reads and writes them."""
+"""The order of documents and of waiting-list rows, in which every store reads and writes them."""
 
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
+from rerund.rerun.records import WaitingRow
 
 
 def rerun_order(rerun: SampleRerun) -> tuple[int, ...]:
@@ -11,6 +12,11 @@ def rerun_order(rerun: SampleRerun) -> tuple[int, ...]:
 def value_order(value: SampleRerunValues) -> tuple[int, ...]:
     """By report, order, number and replicate."""
     return value.lab_report_id, value.order, value.rerun_number, value.replicate
+
+
+def waiting_order(row: WaitingRow) -> tuple[int, int, str]:
+    """By report, number and instrument."""
+    return row.lab_report_id, row.rerun_number, row.device_id
 
 
 def takes_the_active_key(rerun: SampleRerun) -> bool:

@@ -23,6 +23,7 @@ from rerund.stores.database import Database
 from rerund.stores.failures import Deadlock, DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
 from rerund.stores.leases import LeaseTable
+from rerund.stores.order import waiting_order
 from rerund.stores.ports import Lease, StaleReport
 from rerund.stores.report_commit import Commit
 from rerund.stores.requests_table import RequestsTable
@@ -107,14 +108,16 @@ class RelationalReportStore:
 
     def waiting_rows(self, lab_id: int, lab_report_ids: Collection[int]) -> list[WaitingRow]:
         """All waiting-list rows of these reports, original orders and closed ones too."""
-        return sorted(self._of_keys(queries.WAITING_ROWS, lab_id, lab_report_ids), key=_waiting_key)
+        return sorted(
+            self._of_keys(queries.WAITING_ROWS, lab_id, lab_report_ids), key=waiting_order
+        )
 
     def waiting_copy(self, lab_id: int, closed_since: str) -> list[WaitingRow]:
         """The rerun rows (`rerun_number` > 0) of a lab that are open or closed since then."""
         with self._database.read() as connection:
             rows = queries.WAITING_OPEN.all(connection, lab_id=lab_id)
             rows += queries.WAITING_CLOSED_SINCE.all(connection, lab_id=lab_id, since=closed_since)
-        return sorted(rows, key=_waiting_key)
+        return sorted(rows, key=waiting_order)
 
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
         """The events of these reports with `applied_at` null, by report and version."""
@@ -243,10 +246,6 @@ class RelationalReportStore:
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
-
-
-def _waiting_key(row: WaitingRow) -> tuple[int, int, str]:
-    return row.lab_report_id, row.rerun_number, row.device_id
 
 
 def _lab_of(transaction: Transaction) -> int:
