@@ -25,6 +25,7 @@ from drivers.hl7.sections import (
     Hl7SpecimenSection,
     OrderResultSection,
 )
+from drivers.order_section import OrderSection
 from drivers.quirks import QUIRKS
 from drivers.sections import (
     Backing,
@@ -140,6 +141,7 @@ class AstmProfile(Profile):
     protocol: Literal["astm"]
     dialect_table: _AstmDialectTable = Field(default=_AstmDialectTable(), alias="dialect")
     query: QuerySection = QuerySection()
+    order: OrderSection | None = None
 
     @cached_property
     def dialect(self) -> AstmDialect:

@@ -1,0 +1,111 @@
+"""`[order]`: how an instrument is asked to measure, validated.
+
+`docs/profile-format.md` explains every key.
+"""
+
+from collections.abc import Container
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+
+from drivers.sections import Table, Test
+from drivers.source import FieldPath, PathRule
+from drivers.templates import (
+    HeaderTemplate,
+    OrderTemplate,
+    Template,
+    TestedTemplate,
+    TestTemplate,
+)
+from protocols.astm.text import Delimiters, read_delimiters
+
+Case = Literal["push", "rerun", "none", "unable", "busy", "cancel"]
+"""What makes fields differ: an order nobody asked for, one to run again, that there is no
+order, that it can not be said now, that another question is still open, an order withdrawn."""
+
+Use = Literal["query", "push"]
+
+Position = Annotated[int, Field(ge=3, le=99)]
+"""The type, the delimiters of H and the number of a record are not templates."""
+
+
+class FieldTemplates(Table):
+    """The fields of the records, by the standard's positions; C is a comment after each O."""
+
+    header: dict[Position, HeaderTemplate] = Field(default={}, alias="H")
+    patient: dict[Position, OrderTemplate] = Field(default={}, alias="P")
+    order: dict[Position, TestedTemplate] = Field(default={}, alias="O")
+    comment: dict[Position, OrderTemplate] = Field(default={}, alias="C")
+    terminator: dict[Position, HeaderTemplate] = Field(default={}, alias="L")
+
+    def of(self, record: str) -> dict[int, Template]:
+        """The templates of one record."""
+        by_record = {
+            "H": self.header,
+            "P": self.patient,
+            "O": self.order,
+            "C": self.comment,
+            "L": self.terminator,
+        }
+        return by_record[record]
+
+
+def _delimiters(text: object) -> Delimiters:
+    found = read_delimiters(f"H{text}") if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(rf"expected delimiters such as '|\^&', got {text!r}")
+    return found
+
+
+def _comment_path(text: object) -> FieldPath:
+    return FieldPath.parse(text, "HPOCL")
+
+
+class RefusalMark(Test):
+    """`[[order.refusal]]`: what says that the instrument takes an order, or does not."""
+
+    field: Annotated[FieldPath, PlainValidator(_comment_path)]
+    accepted: bool = False
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class OrderSection(Table):
+    """`[order]`: when and in which form orders reach the instrument, and how it refuses one."""
+
+    use: Annotated[tuple[Use, ...], BeforeValidator(_several), Field(min_length=1)]
+    frame: Literal["message", "record"] = "message"
+    message: Literal["all", "sample"] = "all"
+    tests: Literal["repeat", "record"] = "repeat"
+    test: TestTemplate = Template.parse("^^^{code}")
+    delimiters: Annotated[Delimiters, PlainValidator(_delimiters)] | None = None
+    fields: FieldTemplates
+    when: dict[Case, FieldTemplates] = Field(default={})
+    none: Literal["header", "order", "session", "silence"] = "header"
+    unable: Literal["header", "silence"] = "silence"
+    busy: Literal["header", "silence"] = "header"
+    priority: str = "R"
+    priorities: dict[str, str] = Field(default={letter: letter for letter in "SARCP"})
+    codes: PathRule = FieldPath.parse("O.5.4")
+    refusal: tuple[RefusalMark, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_sample_and_tests(self) -> Self:
+        asked = {name for field in self.fields.order.values() for name in field.names}
+        if "tests" not in asked:
+            raise ValueError("expected {tests} in a field of O")
+        if "sample_id" not in asked and not any(name.startswith("Q.") for name in asked):
+            raise ValueError("expected {sample_id} in a field of O")
+        if not any(name.partition(".")[0] == "code" for name in self.test.names):
+            raise ValueError("expected {code} in `test`")
+        return self
+
+    def templates(self, record: str, cases: Container[Case]) -> dict[int, Template]:
+        """The templates of a record in these cases; of two cases the later in `Case` decides."""
+        found = dict(self.fields.of(record))
+        for case in get_args(Case):
+            if case in cases and case in self.when:
+                found.update(self.when[case].of(record))
+        return found
