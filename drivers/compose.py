@@ -44,7 +44,7 @@ def compose(
     samples = draft.by_sample(orders)
     named = {order.sample_id for order in orders}
     lacking = [sample_id for sample_id in dict.fromkeys(missing) if sample_id not in named]
-    if asked is not None and section.none == "order":
+    if asked is not None and section.none in ("order", "query"):
         samples.update({sample_id: [] for sample_id in lacking})
     if samples:
         return tuple(draft.message(group) for group in _grouped(samples, section))

@@ -30,12 +30,16 @@ Position = Annotated[int, Field(ge=3, le=99)]
 
 
 class FieldTemplates(Table):
-    """The fields of the records, by the standard's positions; C is a comment after each O."""
+    """The fields of the records, by the standard's positions.
+
+    C is a comment after each O, Q the question given back when there is no order.
+    """
 
     header: dict[Position, HeaderTemplate] = Field(default={}, alias="H")
     patient: dict[Position, OrderTemplate] = Field(default={}, alias="P")
     order: dict[Position, TestedTemplate] = Field(default={}, alias="O")
     comment: dict[Position, OrderTemplate] = Field(default={}, alias="C")
+    query: dict[Position, OrderTemplate] = Field(default={}, alias="Q")
     terminator: dict[Position, HeaderTemplate] = Field(default={}, alias="L")
 
     def of(self, record: str) -> dict[int, Template]:
@@ -45,6 +49,7 @@ class FieldTemplates(Table):
             "P": self.patient,
             "O": self.order,
             "C": self.comment,
+            "Q": self.query,
             "L": self.terminator,
         }
         return by_record[record]
@@ -83,7 +88,7 @@ class OrderSection(Table):
     delimiters: Annotated[Delimiters, PlainValidator(_delimiters)] | None = None
     fields: FieldTemplates
     when: dict[Case, FieldTemplates] = Field(default={})
-    none: Literal["header", "order", "session", "silence"] = "header"
+    none: Literal["header", "order", "query", "session", "silence"] = "header"
     unable: Literal["header", "silence"] = "silence"
     busy: Literal["header", "silence"] = "header"
     priority: str = "R"

@@ -52,6 +52,10 @@ class OrderWriter:
         if not orders:
             cases = (*cases, "none")
             orders = [msgspec.structs.replace(_NO_ORDER, sample_id=sample_id)]
+            if self._section.none == "query":
+                templates = self._section.templates("Q", cases)
+                yield self._record("Q", str(number), templates, orders[0])
+                return
         yield self._record("P", str(number), self._section.templates("P", cases), orders[0])
         ordinal = 0
         for order in orders:

@@ -1,6 +1,6 @@
 """Frames: STX, number, text, ETB or ETX, two checksum characters, CR, LF (LIS01-A2 6.3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import adler32
 
@@ -55,3 +55,9 @@ def split(text: bytes, max_text: int) -> Iterator[tuple[bytes, bool]]:
     last = max(0, (len(text) - 1) // max_text)
     for index in range(last + 1):
         yield text[index * max_text : (index + 1) * max_text], index == last
+
+
+def e1381_frames(texts: Sequence[bytes], max_text: int) -> list[bytes]:
+    """Return the frames of a message, numbered from 1: each text ends with an end frame."""
+    parts = (part for text in texts for part in split(text, max_text))
+    return [encode(text, number, end) for number, (text, end) in enumerate(parts, start=1)]

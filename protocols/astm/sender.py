@@ -21,7 +21,6 @@ from protocols.astm.events import (
     MessageFailed,
     MessageSent,
 )
-from protocols.astm.frame import encode
 
 
 class State(IntEnum):
@@ -51,7 +50,7 @@ class Input(IntEnum):
     ACCEPTED = auto()
     """ACK, and there is a frame to send."""
     ACCEPTED_LAST = auto()
-    """ACK to the last frame."""
+    """ACK to the last frame, or to the ENQ of a session without any."""
     REFUSED = auto()
     """NAK."""
     REFUSED_LAST = auto()
@@ -78,10 +77,10 @@ OWNS_LINE = frozenset({State.ENQUIRING, State.TRANSFERRING, State.FINISHING})
 
 @dataclass(slots=True)
 class Message:
-    """A message waiting to be sent: the text of each frame and whether it is an end frame."""
+    """A message waiting to be sent: its frames, each with all its bytes."""
 
     message_id: str
-    frames: list[tuple[bytes, bool]]
+    frames: list[bytes]
     tries: int = 0
 
 
@@ -172,9 +171,8 @@ class Sender:
 
     def _send(self, now: float) -> None:
         """Send the same frame again under the same number (6.5.1.2)."""
-        text, end = self._queue[0].frames[self._next - 1]
         self._tries += 1
-        self._output += encode(text, self._next, end)
+        self._output += self._queue[0].frames[self._next - 1]
         self.deadline = now + self._dialect.frame_reply_timeout
 
     def _send_next_interrupted(self, now: float) -> None:
@@ -258,7 +256,7 @@ class Sender:
         State.ENQUIRING: {
             Input.START: (_ignore, State.ENQUIRING),
             Input.ACCEPTED: (_send_next, State.TRANSFERRING),
-            Input.ACCEPTED_LAST: (_ignore, State.ENQUIRING),
+            Input.ACCEPTED_LAST: (_finish, State.IDLE),
             Input.REFUSED: (_pause_refused, State.PAUSED),
             Input.REFUSED_LAST: (_ignore, State.ENQUIRING),
             Input.INTERRUPT: (_ignore, State.ENQUIRING),

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from protocols.astm.control import ENQ, EOT, RESTRICTED
 from protocols.astm.dialect import STANDARD, Dialect
 from protocols.astm.events import Event
-from protocols.astm.frame import Frame, split
+from protocols.astm.frame import Frame, e1381_frames
 from protocols.astm.parser import Awaiting, Fragment, FrameParser
 from protocols.astm.receiver import Receiver
 from protocols.astm.receiver import State as Receiving
 from protocols.astm.sender import Message, Sender
-from protocols.astm.simplified import SimplifiedParser
+from protocols.astm.simplified import SimplifiedParser, simplified_frames
 from protocols.errors import LocalProtocolError, Reason
 from protocols.stream import Stream
 
@@ -113,14 +113,19 @@ class Session:
     # From those who have something to send.
 
     def send_message(self, texts: Sequence[bytes], now: float, message_id: str) -> None:
-        """Queue a message of one end frame per text, more where a text is too long for one."""
+        """Queue a message of one end frame per text, more where a text is too long for one.
+
+        Without a text the session is opened and closed again, with nothing between: some
+        instruments are told so that there is no order (Siemens Immulite 2000).
+        """
         if self._dialect.direction == "receive_only":
             raise LocalProtocolError("the link is configured to receive only")
-        if not texts:
-            raise LocalProtocolError("a message without text")
         if any(len(text.translate(None, RESTRICTED)) != len(text) for text in texts):
             raise LocalProtocolError("a restricted character in a message to send")
-        frames = [part for text in texts for part in split(text, self._dialect.max_text)]
+        if self._dialect.framing == "simplified":
+            frames = simplified_frames(texts)
+        else:
+            frames = e1381_frames(texts, self._dialect.max_text)
         self._sender.queue(Message(message_id, frames))
         self._advance(now)
 

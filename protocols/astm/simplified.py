@@ -5,6 +5,7 @@ is acknowledged by itself.
 """
 
 import re
+from collections.abc import Sequence
 
 from protocols.astm.control import ENQ, EOT, ETX, STX
 from protocols.astm.dialect import Dialect
@@ -12,6 +13,11 @@ from protocols.astm.frame import Frame
 from protocols.astm.parser import Awaiting, FrameParser, Parser
 from protocols.errors import Reason
 from protocols.stream import Stream
+
+
+def simplified_frames(texts: Sequence[bytes]) -> list[bytes]:
+    """Return what is sent of a message, each piece when the one before it was acknowledged."""
+    return [STX, b"".join(texts) + ETX] if texts else []
 
 
 class SimplifiedParser(FrameParser):

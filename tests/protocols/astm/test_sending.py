@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocols.astm.control import ACK, ENQ, EOT, NAK
+from protocols.astm.control import ACK, ENQ, EOT, ETX, NAK, STX
 from protocols.astm.events import Failure, Interrupted, MessageFailed, MessageSent
 from protocols.astm.frame import encode
 from protocols.errors import LocalProtocolError
@@ -199,9 +199,25 @@ def test_item_064_restricted_characters_are_never_sent(sender, code):
     assert sender.written == b""
 
 
-def test_a_message_needs_a_text(sender):
-    with pytest.raises(LocalProtocolError):
-        sender.send()
+@pytest.mark.parametrize("framing", ["e1381", "simplified"])
+def test_a_session_with_nothing_between_says_that_there_is_no_order(make_sender, framing):
+    sender = make_sender(framing=framing)
+    assert sender.send() == ENQ
+    assert sender.receive(NAK) == b""
+    assert sender.wait(10) == ENQ
+    assert sender.receive(ACK) == EOT
+    assert sender.events == [MessageSent("m1")]
+
+
+def test_simplified_framing_sends_its_four_pieces_one_by_one(make_sender):
+    sender = make_sender(framing="simplified")
+    assert sender.send(HEADER, END) == ENQ
+    assert sender.receive(ACK) == STX
+    assert sender.receive(ACK) == HEADER + END + ETX
+    assert sender.receive(NAK) == HEADER + END + ETX
+    assert sender.receive(ACK) == EOT
+    assert sender.events == [MessageSent("m1")]
+    assert sender.deliver(ACK) == b""  # that of EOT
 
 
 @pytest.mark.conformance(65)

@@ -51,7 +51,7 @@ def test_the_receiver_does_as_its_table_says(state, event):
 def test_the_sender_does_as_its_table_says(state, event):
     events, output = [], bytearray()
     machine = Sender(STANDARD, events, output)
-    machine.queue(Message("m1", [(b"H|\\^&\r", True), (b"L|1|N\r", True)]))
+    machine.queue(Message("m1", [b"H|\\^&\r", b"L|1|N\r"]))
     machine.state = state
     machine._next = 1
     machine._step(event, 0.0)
