@@ -163,8 +163,8 @@ class _Draft:
     def message(self, samples: dict[str, list[Order]]) -> Outgoing:
         """Return a message with the orders of these samples; one without any has none."""
         records: list[Fields] = [self._writer.header(self._cases)]
-        for number, (sample_id, orders) in enumerate(samples.items(), start=1):
-            records += self._writer.sample(number, sample_id, orders, self._cases)
+        for sample_id, orders in samples.items():
+            records += self._writer.sample(sample_id, orders, self._cases)
         records.append(self._writer.terminator(self._cases, self._usual))
         order_ids = tuple(order.order_id for orders in samples.values() for order in orders)
         return Outgoing(self._texts(records), order_ids)

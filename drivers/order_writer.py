@@ -32,9 +32,12 @@ class OrderWriter:
         self._text = text
         self._now = now
         self._question = question
+        self._samples = 0
+        self._questions = 0
 
     def header(self, cases: Sequence[Case]) -> list[str]:
-        """Return the H record; its delimiters are written when the message is built."""
+        """Begin a message, and return its H; the delimiters are written when it is built."""
+        self._samples = self._questions = 0
         return self._record("H", "", self._section.templates("H", cases), _NO_ORDER)
 
     def terminator(self, cases: Sequence[Case], code: str, empty: Case | None = None) -> list[str]:
@@ -46,17 +49,20 @@ class OrderWriter:
         return self._record("L", "1", templates, _NO_ORDER)
 
     def sample(
-        self, number: int, sample_id: str, orders: Sequence[Order], cases: Sequence[Case]
+        self, sample_id: str, orders: Sequence[Order], cases: Sequence[Case]
     ) -> Iterator[list[str]]:
         """Return P and the orders of a sample; without any, what says that there is none."""
         if not orders:
             cases = (*cases, "none")
             orders = [msgspec.structs.replace(_NO_ORDER, sample_id=sample_id)]
             if self._section.none == "query":
+                self._questions += 1
                 templates = self._section.templates("Q", cases)
-                yield self._record("Q", str(number), templates, orders[0])
+                yield self._record("Q", str(self._questions), templates, orders[0])
                 return
-        yield self._record("P", str(number), self._section.templates("P", cases), orders[0])
+        self._samples += 1
+        number = str(self._samples)
+        yield self._record("P", number, self._section.templates("P", cases), orders[0])
         ordinal = 0
         for order in orders:
             own: tuple[Case, ...] = (*cases, "rerun") if order.is_rerun else (*cases,)
