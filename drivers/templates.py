@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import PlainValidator
+from pydantic import PlainSerializer, PlainValidator
 
 from drivers.source import FieldPath
 from protocols.astm.text import Delimiters
@@ -132,11 +132,12 @@ def _literal(text: str, escape: Callable[[str], str], delimiters: Delimiters) ->
     return "".join(marks.get(run) or escape(run) for run in _RUN.findall(text))
 
 
-HeaderTemplate = Annotated[
-    Template, PlainValidator(lambda text: Template.parse(text, HEADER_NAMES))
-]
-OrderTemplate = Annotated[Template, PlainValidator(lambda text: Template.parse(text, ORDER_NAMES))]
-TestedTemplate = Annotated[
-    Template, PlainValidator(lambda text: Template.parse(text, ORDER_NAMES | {"tests"}))
-]
-TestTemplate = Annotated[Template, PlainValidator(Template.parse)]
+def _rule(names: frozenset[str]) -> PlainValidator:
+    return PlainValidator(lambda text: Template.parse(text, names))
+
+
+_AS_TEXT = PlainSerializer(str)
+HeaderTemplate = Annotated[Template, _rule(HEADER_NAMES), _AS_TEXT]
+OrderTemplate = Annotated[Template, _rule(ORDER_NAMES), _AS_TEXT]
+TestedTemplate = Annotated[Template, _rule(ORDER_NAMES | {"tests"}), _AS_TEXT]
+TestTemplate = Annotated[Template, _rule(TEST_NAMES), _AS_TEXT]

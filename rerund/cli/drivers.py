@@ -33,20 +33,22 @@ def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> N
     """List every profile: what it can tell, and what stands behind that.
 
     What a source backs is named by the strongest one: manual, digest (someone's table of a
-    manual), capture, code (a program that worked), family (an instrument like it).
+    manual), capture, code (a program that worked), family (an instrument like it). Orders
+    reach it as the answer to its query, or as a push; a dash is an instrument of results only.
     """
     profiles = [_load(name, folder) for name in available([folder] if folder else [])]
     if as_json:
         print_json([_summary(profile) for profile in profiles])
         return
     print_table(
-        ["name", "protocol", "models", "results", "QC", "rerun", "query", "unverified"],
+        ["name", "protocol", "models", "results", "QC", "rerun", "query", "orders", "unverified"],
         [
             [
                 profile.name,
                 profile.protocol,
                 _models(profile.models),
                 *(backing or "-" for backing in _backings(profile).values()),
+                ", ".join(_orders(profile)) or "-",
                 len(profile.unverified),
             ]
             for profile in profiles
@@ -71,6 +73,12 @@ def _backings(profile: Profile) -> dict[str, str | None]:
     }
 
 
+def _orders(profile: Profile) -> list[str]:
+    """The ways that orders reach the instrument."""
+    section = getattr(profile, "order", None)
+    return list(section.use) if section else []
+
+
 def _summary(profile: Profile) -> dict[str, object]:
     return {
         "name": profile.name,
@@ -79,7 +87,8 @@ def _summary(profile: Profile) -> dict[str, object]:
         "models": list(profile.models),
         "protocol": profile.protocol,
         "reruns_marked": profile.rerun.marked,
-        "backing": _backings(profile),
+        "backing": _backings(profile) | {"order": profile.backing("order")},
+        "orders": _orders(profile),
         "sources": [source.model_dump() for source in profile.source],
         "verified": list(profile.verified),
         "unverified": list(profile.unverified),
@@ -130,6 +139,9 @@ def _show_rules(profile: Profile) -> None:
     for mark in profile.rerun.mark:
         means = " and ".join(str(word) for word in (mark.run_kind, mark.next_action) if word)
         typer.echo(f"  reruns      {mark.field} {_looked_for(mark)}: {means}")
+    ways = " and ".join(_orders(profile))
+    backing = profile.backing("order") or "no source"
+    typer.echo(f"  orders      {f'{ways} ({backing})' if ways else 'none: results only'}")
 
 
 def _looked_for(mark: KindMark | RerunMark) -> str:

@@ -181,8 +181,9 @@ def test_drivers_are_listed_for_people_and_programs():
 def test_the_list_of_drivers_says_what_stands_behind_each_thing_they_tell():
     lines = rerund("drivers", "list").stdout.splitlines()
     words = {line.split()[0]: line.split() for line in lines if line.strip()}
-    assert words["sysmex-xn"][-5:] == ["digest", "digest", "digest", "digest", "3"]
-    assert words["sysmex-xp"][-6:] == ["digest", "digest", "by", "history", "-", "3"]
+    assert words["sysmex-xn"][-6:] == ["digest", "digest", "digest", "digest", "query", "4"]
+    assert words["sysmex-xp"][-7:] == ["digest", "digest", "by", "history", "-", "-", "3"]
+    assert words["generic-astm"][-3:] == ["query,", "push", "1"]
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(GOLDEN.iterdir())])
@@ -201,6 +202,9 @@ def test_a_driver_is_shown_with_where_things_stand():
     assert "  results     test R.3.4, value R.4.1, time R.13 or R.12" in lines
     assert "  qc          O.4.5 = QC" in lines
     assert "  reruns      R.9 = C: rerun" in lines
+    assert "  orders      query and push (capture)" in lines
+    lines = rerund("drivers", "show", "sysmex-xp").stdout.splitlines()
+    assert "  orders      none: results only" in lines
 
 
 def test_an_unknown_driver_is_named():
