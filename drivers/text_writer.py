@@ -2,12 +2,9 @@
 
 import unicodedata
 
-from protocols.astm.control import CR, RESTRICTED
 from protocols.astm.dialect import Dialect
 from protocols.astm.text import Delimiters, escape, unescape
 from protocols.errors import LocalProtocolError
-
-_UNSENT = str.maketrans("", "", (RESTRICTED + CR).decode("ascii"))
 
 
 class TextWriter:
@@ -39,7 +36,7 @@ class TextWriter:
     def as_it_came(self, raw: str, delimiters: Delimiters) -> str:
         """Return raw text of a message with these delimiters for one with ours."""
         if delimiters == self.delimiters:
-            return self._encodable(raw).translate(_UNSENT)
+            return self._encodable(raw)  # what no frame may hold was not read
         return self.delimiters.repeat.join(
             self.delimiters.component.join(
                 self.near(unescape(part, delimiters)) for part in repeat.split(delimiters.component)
