@@ -45,7 +45,7 @@ def compose(
     named = {order.sample_id for order in orders}
     lacking = [sample_id for sample_id in dict.fromkeys(missing) if sample_id not in named]
     if asked is not None and section.none in ("order", "query"):
-        samples.update({sample_id: [] for sample_id in lacking})
+        samples.update({sample_id: [] for sample_id in lacking if draft.can_name(sample_id)})
     if samples:
         return tuple(draft.message(group) for group in _grouped(samples, section))
     if asked is None or orders or section.none == "silence":
@@ -87,7 +87,8 @@ def inexpressible(
     if profile.order is None:
         return ()
     text = TextWriter(_delimiters(profile.order, asked), profile.dialect)
-    objections = [(order, _objection(order, text)) for order in orders]
+    question = Question(profile, asked) if asked else None
+    objections = [(order, _objection(order, profile.order, text, question)) for order in orders]
     return tuple(
         OrderFate(False, order.order_id, order.sample_id, reason=reason)
         for order, reason in objections
@@ -95,18 +96,27 @@ def inexpressible(
     )
 
 
-def _objection(order: Order, text: TextWriter) -> str | None:
+def _objection(
+    order: Order, section: OrderSection, text: TextWriter, question: Question | None
+) -> str | None:
     """Why no message can hold this order; None when one can."""
     if not order.sample_id.strip():
         return "no sample id"
     if not order.codes or not all(code.strip() for code in order.codes):
         return "no tests"
+    if not _can_name(order.sample_id, section, question):
+        return "a sample that the question does not name"
     try:
         for one in (order.sample_id, *order.codes):
             text.exact(one)
     except LocalProtocolError as error:
         return str(error)
     return None
+
+
+def _can_name(sample_id: str, section: OrderSection, question: Question | None) -> bool:
+    """Whether an O can say which sample it is about: some only repeat what the question has."""
+    return section.names_sample or (question is not None and question.names(sample_id))
 
 
 def _delimiters(section: OrderSection, asked: Message | None) -> Delimiters:
@@ -149,14 +159,18 @@ class _Draft:
         self._usual = "F" if asked else "N"
         self._delimiters = _delimiters(section, asked)
         self._text = TextWriter(self._delimiters, profile.dialect)
-        question = Question(profile, asked) if asked else None
-        self._writer = OrderWriter(section, self._text, now, question)
+        self._question = Question(profile, asked) if asked else None
+        self._writer = OrderWriter(section, self._text, now, self._question)
+
+    def can_name(self, sample_id: str) -> bool:
+        """Return whether an O can say that it is about this sample."""
+        return _can_name(sample_id, self._section, self._question)
 
     def by_sample(self, orders: Sequence[Order]) -> dict[str, list[Order]]:
         """Return the orders that can be written, by their samples."""
         samples: dict[str, list[Order]] = {}
         for order in orders:
-            if _objection(order, self._text) is None:
+            if _objection(order, self._section, self._text, self._question) is None:
                 samples.setdefault(order.sample_id, []).append(order)
         return samples
 

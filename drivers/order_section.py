@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Container
+from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
@@ -98,14 +99,22 @@ class OrderSection(Table):
 
     @model_validator(mode="after")
     def _names_sample_and_tests(self) -> Self:
-        asked = {name for field in self.fields.order.values() for name in field.names}
-        if "tests" not in asked:
+        if "tests" not in self._asked_for:
             raise ValueError("expected {tests} in a field of O")
-        if "sample_id" not in asked and not any(name.startswith("Q.") for name in asked):
+        if not self.names_sample and not any(name[:2] == "Q." for name in self._asked_for):
             raise ValueError("expected {sample_id} in a field of O")
         if not any(name.partition(".")[0] == "code" for name in self.test.names):
             raise ValueError("expected {code} in `test`")
         return self
+
+    @cached_property
+    def _asked_for(self) -> frozenset[str]:
+        return frozenset(name for field in self.fields.order.values() for name in field.names)
+
+    @property
+    def names_sample(self) -> bool:
+        """Whether O has the sample's id, and not only what the question has for it."""
+        return "sample_id" in self._asked_for
 
     def templates(self, record: str, cases: Container[Case]) -> dict[int, Template]:
         """The templates of a record in these cases; of two cases the later in `Case` decides."""

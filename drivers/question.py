@@ -17,6 +17,10 @@ class Question:
         self._path = profile.query.sample_id
         self._picker = Picker(message.delimiters, profile.dialect)
 
+    def names(self, sample_id: str) -> bool:
+        """Whether it asks for this sample by its id."""
+        return any(self._names(repeat, sample_id) for repeat in self._repeats())
+
     def field(self, path: FieldPath, sample_id: str) -> str:
         """Return the raw text of a field; of the field with ids, the repeat that names a sample."""
         raw = self._raw(path, sample_id)
@@ -29,9 +33,13 @@ class Question:
             return self._header.field(path.field) if self._header else ""
         if path.field != self._path.field:
             return self._query(sample_id).field(path.field) if self._queries else ""
-        repeats = [repeat for query in self._queries for repeat in query.repeats(path.field)]
+        repeats = self._repeats()
         named = (repeat for repeat in repeats if self._names(repeat, sample_id))
         return next(named, "" if sample_id else repeats[0] if repeats else "")
+
+    def _repeats(self) -> list[str]:
+        field = self._path.field
+        return [repeat for query in self._queries for repeat in query.repeats(field)]
 
     def _query(self, sample_id: str) -> Record:
         named = (

@@ -47,17 +47,17 @@ class _Reading:
         if any(record.type == "Q" for record in records):
             return []
         fates: dict[OrderFate, None] = {}
-        whole: OrderFate | None = None
+        whole: list[OrderFate] = []
         for record in records:
             mark = self._mark(record)
-            if mark is None or record.order in self._resulted:
-                continue
             order = self._order_of(record)
-            if order is not None:
+            if mark is None or (order and order.number in self._resulted):
+                continue
+            if order is None:
+                whole.append(OrderFate(mark.accepted, reason=self._reason(mark, record)))
+            else:
                 fates.update(dict.fromkeys(self._fates(mark, record, order)))
-            elif not self._resulted:
-                whole = whole or OrderFate(mark.accepted, reason=self._reason(mark, record))
-        return [*fates] or ([whole] if whole else [])
+        return [*fates] if fates or self._resulted else whole[:1]
 
     def _mark(self, record: Record) -> RefusalMark | None:
         for mark in self._marks:

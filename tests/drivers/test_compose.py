@@ -417,3 +417,20 @@ def test_what_no_frame_may_hold_is_not_repeated(make_profile: MakeProfile) -> No
     text = section(fields='O.19 = "{Q.12}"') + '[dialect]\nrestricted = "any"\n'
     asked = a_question("Q|1|^S1|||||||||A\x11B\x00C")
     assert order_field(make_profile(text), an_order("S1"), 19, asked) == "A?B?C"
+
+
+def test_no_order_goes_out_without_its_sample(make_profile: MakeProfile) -> None:
+    text = section().replace("{sample_id}", "{Q.3}") + '[query]\nsample_id = "Q.3.2"\n'
+    profile = astm(make_profile(text))
+    asked = a_question("Q|1|7^S1")
+    orders = [an_order("S1"), an_order("S2")]
+    (sent,) = compose(profile, orders, now=NOW, asked=asked)
+    assert sent.order_ids == ("o-S1",)
+    assert b"O|1|7^S1|" in sent.texts[0]
+    (fate,) = inexpressible(profile, orders, asked=asked)
+    assert (fate.order_id, fate.reason) == ("o-S2", "a sample that the question does not name")
+    assert compose(profile, orders, now=NOW) == ()
+    assert len(inexpressible(profile, orders)) == 2
+    profile = astm(make_profile(text.replace("[order]", '[order]\nnone = "order"')))
+    (message,) = lines(compose(profile, [], now=NOW, missing=["S1", "S2"], asked=asked))
+    assert message == ["H|\\^&", "P|1", "O|1|7^S1", "L|1|F"]

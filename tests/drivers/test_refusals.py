@@ -37,6 +37,7 @@ def fates(profile: Profile, *records: str) -> list[OrderFate]:
         (["L|1|T"], []),
         (["L|1"], []),
         (["P|1", "O|1|S1||^^^10", "R|1|^^^10|5", "L|1|E"], []),
+        (["P|1", "O|1|S1||^^^10", "R|1|^^^10|5", "O|2|S2", "L|1|E"], []),
         (["Q|1|^S1||ALL||||||||O", "L|1|E"], []),
         (
             ["P|1", REFUSED, "L|1|N"],
@@ -70,6 +71,7 @@ def fates(profile: Profile, *records: str) -> list[OrderFate]:
         "its own abort",
         "no code",
         "results",
+        "results of another order",
         "a question",
         "cancelled",
         "cancelled as a whole",
