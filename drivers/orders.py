@@ -44,10 +44,12 @@ class Answer(NamedTuple):
     """What an instrument hears that asked: the reply to its message, and messages after it.
 
     Without a `reply` the message is acknowledged as any other (HL7), or there is none (E1394).
+    `order_ids` are the orders in the reply itself.
     """
 
     reply: bytes | None = None
     messages: tuple[Outgoing, ...] = ()
+    order_ids: tuple[str, ...] = ()
 
 
 class OrderFate(msgspec.Struct, frozen=True):

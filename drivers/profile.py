@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_t
 
 from pydantic import AfterValidator, Field, ValidationError, create_model
 
+from drivers.hl7.order_section import Hl7OrderSection
 from drivers.hl7.sections import (
     Hl7KindMark,
     Hl7MessageSection,
@@ -162,6 +163,7 @@ class Hl7Profile(Profile):
     kind: tuple[Hl7KindMark, ...] = ()
     rerun: Hl7RerunSection
     query: Hl7QuerySection = Hl7QuerySection()
+    order: Hl7OrderSection | None = None
 
     @cached_property
     def dialect(self) -> Hl7Dialect:

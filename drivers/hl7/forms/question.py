@@ -1,0 +1,47 @@
+"""What an answer repeats of the question: its header, its query, its coding."""
+
+from typing import NamedTuple
+
+from drivers.hl7.writer import Envelope
+from protocols.hl7.message import Message
+from protocols.hl7.segment import Segment
+
+
+class Question(NamedTuple):
+    """A message that asks for orders."""
+
+    message: Message
+    header: Segment
+
+    @classmethod
+    def of(cls, message: Message) -> "Question | None":
+        """Return the question in a message; None without a header."""
+        header = message.header
+        return None if header is None else cls(message, header)
+
+    @property
+    def event(self) -> str:
+        """MSH-9 as profiles write it: QRY^Q02, or TSREQ."""
+        code, event = (self.header.component(9, part) for part in (1, 2))
+        return f"{code}^{event}" if event else code
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10, raw."""
+        return self.header.field(10)
+
+    @property
+    def envelope(self) -> Envelope:
+        """The MSH of the answer: sender and receiver swapped, the rest as it came."""
+        field = self.header.field
+        return Envelope(
+            (field(5), field(6), field(3), field(4)),
+            field(11) or "P",
+            field(12) or "2.3.1",
+            field(18),
+        )
+
+    def echo(self, segment_type: str) -> list[str]:
+        """Return the raw fields of its segment of a type; none when it has none."""
+        segment = self.message.first(segment_type)
+        return [] if segment is None else list(segment.fields)

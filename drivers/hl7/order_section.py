@@ -1,0 +1,75 @@
+"""`[order]`: how an HL7 instrument takes its orders, and what it wants in their fields.
+
+`docs/profile-format.md` explains every key.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from drivers.hl7.layouts import LAYOUTS, Layout, OrderForm
+from drivers.hl7.template import TemplateRule
+from drivers.sections import Table
+
+_FIELD = re.compile(r"(?P<segment>[A-Z][A-Z0-9]{2})\.[1-9]\d?")
+
+Use = Literal["query", "push", "cancel"]
+
+
+def _several(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _by_question(value: object) -> object:
+    return value if isinstance(value, dict) else {"": value}
+
+
+class Hl7OrderSection(Table):
+    """`[order]`: the form of the answer to a query, and of orders that nobody asked for."""
+
+    use: Annotated[tuple[Use, ...], BeforeValidator(_several), Field(min_length=1)]
+    form: Annotated[dict[str, OrderForm], BeforeValidator(_by_question), Field(min_length=1)]
+    fields: dict[str, TemplateRule] = Field(default_factory=dict)
+    rerun_fields: dict[str, TemplateRule] = Field(default_factory=dict)
+    reply: dict[str, TemplateRule] = Field(default_factory=dict)
+    lines: dict[Annotated[int, Field(ge=1, le=99)], TemplateRule] = Field(default_factory=dict)
+    first_test: int = Field(default=29, ge=1, le=99)
+    test: TemplateRule | None = None
+    join: str = "+"
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    version: str = "2.5.1"
+    charset: str = ""
+
+    @model_validator(mode="after")
+    def _fields_of_the_form(self) -> Self:
+        known = {segment for layout in self.layouts for segment in layout.segments}
+        for name in (*self.fields, *self.rerun_fields, *self.reply):
+            match = _FIELD.fullmatch(name)
+            if match is None or match["segment"] not in known:
+                segments = ", ".join(sorted(known))
+                raise ValueError(f"expected a field of {segments}, such as OBR.4, got {name!r}")
+        return self
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """The layouts of its forms."""
+        return tuple(LAYOUTS[form] for form in self.form.values())
+
+    def form_of(self, event: str) -> OrderForm | None:
+        """Return the form of the answer to a question, QRY^Q02; None when there is none."""
+        if "query" not in self.use:
+            return None
+        return self.form.get(event) or self.form.get("")
+
+    @property
+    def names_orders(self) -> bool:
+        """Whether the ids of orders go into messages, so that they come back in responses."""
+        fields = [layout.fields for layout in self.layouts] + [self.fields]
+        templates = (template for each in fields for template in each.values())
+        return any(not {"order_id", "step_id"}.isdisjoint(each.facts) for each in templates)
+
+    @property
+    def refusals(self) -> frozenset[str]:
+        """Messages other than responses that refuse an order."""
+        return frozenset(event for layout in self.layouts for event in layout.refusals)

@@ -1,0 +1,89 @@
+"""What stands in a field of an order: text, the delimiters `^~&` and facts, `{code}^^L`.
+
+A template whose facts are all empty is empty, text and all.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import PlainValidator
+
+from protocols.hl7.text import Delimiters, escape
+
+FACTS = frozenset(
+    {
+        "birth_date",
+        "code",
+        "codes",
+        "number",
+        "order_id",
+        "parent_id",
+        "parent_step_id",
+        "patient_id",
+        "patient_id_2",
+        "patient_name",
+        "priority",
+        "registered_at",
+        "rerun_number",
+        "sample_id",
+        "sex",
+        "step_id",
+        "time",
+    }
+)
+"""What a template may name."""
+
+_PIECE = re.compile(r"\{([^{}]*)\}|([\^~&])|([^{}^~&|\\\x00-\x1f\x7f]+)")
+_MARKS = {"^": "component", "~": "repetition", "&": "subcomponent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with places for facts, and delimiters that become those of the message."""
+
+    text: str
+    pieces: tuple[tuple[str, str], ...]
+    """Each "fact", "mark" or "text", and which."""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The facts that it names."""
+        return tuple(piece for kind, piece in self.pieces if kind == "fact")
+
+    def render(self, facts: Mapping[str, str], delimiters: Delimiters) -> str:
+        """Return the raw field: facts and text escaped, delimiters those of the message."""
+        named = self.facts
+        if named and not any(facts.get(fact) for fact in named):
+            return ""
+        parts = []
+        for kind, piece in self.pieces:
+            if kind == "mark":
+                parts.append(getattr(delimiters, _MARKS[piece]))
+            else:
+                parts.append(escape(facts.get(piece, "") if kind == "fact" else piece, delimiters))
+        return "".join(parts)
+
+
+def parse_template(text: object) -> Template:
+    """Read a template such as `{code}^^99ROC`. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError(f"expected a text such as '{{code}}^^L', got {text!r}")  # noqa: TRY004
+    pieces: list[tuple[str, str]] = []
+    end = 0
+    for match in _PIECE.finditer(text):
+        if match.start() != end:
+            break
+        end = match.end()
+        fact, mark, literal = match.groups()
+        if fact is not None and fact not in FACTS:
+            raise ValueError(f"unknown fact {fact!r}; known: {', '.join(sorted(FACTS))}")
+        kind = "fact" if fact is not None else "mark" if mark else "text"
+        pieces.append((kind, fact if fact is not None else mark or literal))
+    if end != len(text):
+        raise ValueError(f"expected facts in braces, text and ^ ~ &, got {text[end:]!r}")
+    return Template(text, tuple(pieces))
+
+
+TemplateRule = Annotated[Template, PlainValidator(parse_template)]
