@@ -34,11 +34,12 @@ StatusMeaning = Literal[
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-def _several(value: object) -> object:
+def several(value: object) -> object:
+    """Return a value as a list of one, unless it is a list."""
     return value if isinstance(value, list | tuple) else [value]
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(several)]
 
 
 class Table(BaseModel):

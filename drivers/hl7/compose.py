@@ -6,11 +6,12 @@ control characters are escaped, and what the character set does not have is repl
 
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.hl7.forms import dsr, law
+from drivers.hl7.forms import dsr, genexpert, law, orr, tsreq
 from drivers.hl7.forms.form import Form
 from drivers.hl7.forms.question import Question
 from drivers.hl7.layouts import LAYOUTS, OrderForm
 from drivers.hl7.order_section import Use
+from drivers.hl7.picker import Hl7Picker
 from drivers.hl7.writer import Envelope, Writer
 from drivers.orders import Answer, Order, Outgoing
 from drivers.profile import Hl7Profile
@@ -21,8 +22,11 @@ from protocols.hl7.segment import Coding
 from protocols.hl7.text import DEFAULT
 
 FORMS: Mapping[OrderForm, Form] = {
-    "dsr": Form(dsr.answer, dsr.unable),
+    "dsr": Form(dsr.answer, dsr.unable, dsr.push),
+    "genexpert": Form(genexpert.answer, genexpert.unable),
     "law": Form(law.answer, law.unable, law.push, law.cancel),
+    "orr": Form(orr.answer, orr.unable),
+    "tsreq": Form(tsreq.answer, tsreq.unable),
 }
 
 
@@ -84,9 +88,20 @@ def _forms(profile: Hl7Profile, use: Use) -> tuple[OrderForm, ...]:
 
 
 def _form_of(profile: Hl7Profile, question: Question | None) -> OrderForm | None:
-    if profile.order is None or question is None:
+    if profile.order is None or question is None or _ends_a_query(profile, question.message):
         return None
     return profile.order.form_of(question.event)
+
+
+def _ends_a_query(profile: Hl7Profile, message: Message) -> bool:
+    """Whether a message asks for nothing, and takes back what was asked."""
+    picker = Hl7Picker(message.coding)
+    for condition in profile.query.abort:
+        segment = message.first(condition.field.record)
+        raw = "" if segment is None else segment.field(condition.field.field)
+        if any(map(condition.holds, picker.repeats(condition.field, raw))):
+            return True
+    return False
 
 
 def _writer(
@@ -104,4 +119,6 @@ def _writer(
         codec, _ = charset.find_codec((section.charset,), dialect.encoding)
         coding = Coding(DEFAULT, codec)
         envelope = Envelope(("LIS", "", "", ""), "P", section.version, section.charset)
-    return Writer(section, LAYOUTS[name], coding, envelope, stamp, dialect.utf16_escapes)
+    return Writer(
+        section, LAYOUTS[name], coding, envelope, stamp, dialect.utf16_escapes, question is None
+    )

@@ -6,8 +6,8 @@ that was cancelled (301-2002, HL7: reject invalid order).
 
 from dataclasses import dataclass
 
+from drivers.hl7.facts import order_of_step
 from drivers.hl7.forms.question import Question
-from drivers.hl7.writer import order_of_step
 from drivers.orders import OrderFate
 from drivers.profile import Hl7Profile
 from protocols.hl7 import charset

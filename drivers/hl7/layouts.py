@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from drivers.hl7.template import Template, parse_template
 
-OrderForm = Literal["dsr", "orr", "genexpert", "law"]
+OrderForm = Literal["dsr", "orr", "genexpert", "law", "tsreq"]
 
 
 class Layout(NamedTuple):
@@ -38,8 +38,14 @@ _PATIENT = {3: "{patient_id}", 5: "{patient_name}", 7: "{birth_date}", 8: "{sex}
 
 LAYOUTS: Mapping[OrderForm, Layout] = {
     "dsr": Layout(
-        ("MSH", "MSA", "ERR", "QAK"),
-        _templates(MSA={3: "Message accepted", 6: "0"}, ERR={1: "0"}, QAK={1: "SR"}),
+        ("MSH", "MSA", "ERR", "QAK", "QRD", "QRF"),
+        _templates(
+            MSA={3: "Message accepted", 6: "0"},
+            ERR={1: "0"},
+            QAK={1: "SR"},
+            QRD={1: "{time}", 2: "R", 3: "D", 4: "{number}", 7: "RD", 9: "OTH", 12: "T"},
+            QRF={6: "RCT", 7: "COR", 8: "ALL"},
+        ),
         {},
         {
             1: parse_template("{patient_id}"),
@@ -59,7 +65,7 @@ LAYOUTS: Mapping[OrderForm, Layout] = {
         _templates(
             PID={1: "1", **_PATIENT},
             ORC={1: "AF", 2: "{sample_id}"},
-            OBR={1: "{number}", 2: "{sample_id}", 4: "{code}"},
+            OBR={1: "1", 2: "{sample_id}"},
         ),
         {},
         {},
@@ -95,6 +101,18 @@ LAYOUTS: Mapping[OrderForm, Layout] = {
             OBR={2: "{step_id}", 4: "{code}", 29: "{parent_step_id}"},
         ),
         _templates(MSH={21: "LAB-27^IHE"}),
+        {},
+        {"sex": _SEXES, "priority": _PRIORITIES},
+    ),
+    "tsreq": Layout(
+        ("MSH", "PID", "SPM", "SAC", "ORC", "TQ1", "OBR"),
+        _templates(
+            MSH={16: "NE"},
+            PID={1: "1", **_PATIENT},
+            SPM={2: "{sample_id}", 11: "P"},
+            OBR={1: "{number}", 4: "{code}^"},
+        ),
+        {},
         {},
         {"sex": _SEXES, "priority": _PRIORITIES},
     ),

@@ -10,15 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from drivers.hl7.layouts import LAYOUTS, Layout, OrderForm
 from drivers.hl7.template import TemplateRule
-from drivers.sections import Table
+from drivers.sections import Table, several
 
 _FIELD = re.compile(r"(?P<segment>[A-Z][A-Z0-9]{2})\.[1-9]\d?")
 
 Use = Literal["query", "push", "cancel"]
-
-
-def _several(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
 
 
 def _by_question(value: object) -> object:
@@ -28,15 +24,17 @@ def _by_question(value: object) -> object:
 class Hl7OrderSection(Table):
     """`[order]`: the form of the answer to a query, and of orders that nobody asked for."""
 
-    use: Annotated[tuple[Use, ...], BeforeValidator(_several), Field(min_length=1)]
+    use: Annotated[tuple[Use, ...], BeforeValidator(several), Field(min_length=1)]
     form: Annotated[dict[str, OrderForm], BeforeValidator(_by_question), Field(min_length=1)]
     fields: dict[str, TemplateRule] = Field(default_factory=dict)
     rerun_fields: dict[str, TemplateRule] = Field(default_factory=dict)
     reply: dict[str, TemplateRule] = Field(default_factory=dict)
+    push: dict[str, TemplateRule] = Field(default_factory=dict)
     lines: dict[Annotated[int, Field(ge=1, le=99)], TemplateRule] = Field(default_factory=dict)
     first_test: int = Field(default=29, ge=1, le=99)
     test: TemplateRule | None = None
     join: str = "+"
+    no_order: Literal["message", "acknowledge"] = "message"
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     version: str = "2.5.1"
     charset: str = ""
@@ -44,7 +42,7 @@ class Hl7OrderSection(Table):
     @model_validator(mode="after")
     def _fields_of_the_form(self) -> Self:
         known = {segment for layout in self.layouts for segment in layout.segments}
-        for name in (*self.fields, *self.rerun_fields, *self.reply):
+        for name in (*self.fields, *self.rerun_fields, *self.reply, *self.push):
             match = _FIELD.fullmatch(name)
             if match is None or match["segment"] not in known:
                 segments = ", ".join(sorted(known))

@@ -1,6 +1,7 @@
 """What stands in a field of an order: text, the delimiters `^~&` and facts, `{code}^^L`.
 
-A template whose facts are all empty is empty, text and all.
+`{QPD.11}` is a field of the question, as it came. A template whose facts are all empty is empty,
+text and all.
 """
 
 import re
@@ -36,6 +37,7 @@ FACTS = frozenset(
 """What a template may name."""
 
 _PIECE = re.compile(r"\{([^{}]*)\}|([\^~&])|([^{}^~&|\\\x00-\x1f\x7f]+)")
+_ASKED = re.compile(r"[A-Z][A-Z0-9]{2}\.[1-9]\d?")
 _MARKS = {"^": "component", "~": "repetition", "&": "subcomponent"}
 
 
@@ -45,12 +47,12 @@ class Template:
 
     text: str
     pieces: tuple[tuple[str, str], ...]
-    """Each "fact", "mark" or "text", and which."""
+    """Each "fact", "asked", "mark" or "text", and which."""
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The facts that it names."""
-        return tuple(piece for kind, piece in self.pieces if kind == "fact")
+        """The facts that it names, fields of the question among them."""
+        return tuple(piece for kind, piece in self.pieces if kind in ("fact", "asked"))
 
     def render(self, facts: Mapping[str, str], delimiters: Delimiters) -> str:
         """Return the raw field: facts and text escaped, delimiters those of the message."""
@@ -61,6 +63,8 @@ class Template:
         for kind, piece in self.pieces:
             if kind == "mark":
                 parts.append(getattr(delimiters, _MARKS[piece]))
+            elif kind == "asked":
+                parts.append(facts.get(piece, ""))
             else:
                 parts.append(escape(facts.get(piece, "") if kind == "fact" else piece, delimiters))
         return "".join(parts)
@@ -76,14 +80,22 @@ def parse_template(text: object) -> Template:
         if match.start() != end:
             break
         end = match.end()
-        fact, mark, literal = match.groups()
-        if fact is not None and fact not in FACTS:
-            raise ValueError(f"unknown fact {fact!r}; known: {', '.join(sorted(FACTS))}")
-        kind = "fact" if fact is not None else "mark" if mark else "text"
-        pieces.append((kind, fact if fact is not None else mark or literal))
+        pieces.append(_piece(*match.groups()))
     if end != len(text):
         raise ValueError(f"expected facts in braces, text and ^ ~ &, got {text[end:]!r}")
     return Template(text, tuple(pieces))
+
+
+def _piece(fact: str | None, mark: str | None, text: str | None) -> tuple[str, str]:
+    if mark:
+        return "mark", mark
+    if text:
+        return "text", text
+    if fact and _ASKED.fullmatch(fact):
+        return "asked", fact
+    if fact not in FACTS:
+        raise ValueError(f"unknown fact {fact!r}; known: {', '.join(sorted(FACTS))}")
+    return "fact", fact
 
 
 TemplateRule = Annotated[Template, PlainValidator(parse_template)]

@@ -138,7 +138,7 @@ def test_a_sample_without_work_gets_a_negative_query_response(stamp):
     )
     assert lines(answer.reply)[2].startswith("QAK|tag7|OK|")
     assert texts(answer)[0][1:] == [
-        "SPM|1|S1|||||||||P^^HL70369",
+        "SPM|1||||||||||U^^HL70369",
         "SAC|||S1",
         "ORC|DC||||||||20260520120000",
     ]

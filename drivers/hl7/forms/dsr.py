@@ -5,9 +5,10 @@ Mindray's manuals say which DSP line holds what: BS Host Interface Manual, pages
 
 from collections.abc import Sequence
 
+from drivers.hl7.facts import by_sample, clean, facts_of, merged
 from drivers.hl7.forms.question import Question
 from drivers.hl7.template import parse_template
-from drivers.hl7.writer import Fields, Writer, by_sample, facts_of, merged
+from drivers.hl7.writer import Fields, Writer, valued
 from drivers.orders import Answer, Order, Outgoing
 from protocols.hl7.acknowledgment import Condition
 
@@ -36,13 +37,13 @@ def unable(writer: Writer, asked: Question) -> Answer:
 
 def _reply(writer: Writer, asked: Question, code: str, status: str) -> bytes:
     header = writer.header("QCK^Q02", reply=True)
-    return writer.build([header, *_taken(writer, asked, code, status)])
+    return writer.build([header, *_taken(writer, asked.control_id, code, status)])
 
 
-def _taken(writer: Writer, asked: Question, code: str, status: str) -> list[Fields]:
+def _taken(writer: Writer, control_id: str, code: str, status: str) -> list[Fields]:
     msa, err, qak = (writer.segment(name, {}) for name in ("MSA", "ERR", "QAK"))
     msa += [""] * (7 - len(msa))
-    msa[1:3] = [code, asked.control_id]
+    msa[1:3] = [code, control_id]
     if code != "AA":
         msa[3], msa[6] = _INTERNAL.text, str(_INTERNAL.number) if msa[6] else ""
         err = ["ERR", str(_INTERNAL.number)]
@@ -52,22 +53,41 @@ def _taken(writer: Writer, asked: Question, code: str, status: str) -> list[Fiel
 
 
 def _display(writer: Writer, asked: Question, order: Order, pointer: str) -> bytes:
-    segments = [writer.header("DSR^Q03"), *_taken(writer, asked, "AA", "OK")]
-    segments += filter(None, (asked.echo("QRD"), asked.echo("QRF")))
-    segments += [["DSP", str(number), "", text] for number, text in _lines(writer, order)]
-    return writer.build([*segments, ["DSC", pointer]])
+    segments = [writer.header("DSR^Q03"), *_taken(writer, asked.control_id, "AA", "OK")]
+    segments += valued([asked.echo("QRD"), asked.echo("QRF")])
+    return writer.build([*segments, *_lines(writer, order), ["DSC", pointer]])
 
 
-def _lines(writer: Writer, order: Order) -> list[tuple[int, str]]:
+def _lines(writer: Writer, order: Order) -> list[Fields]:
     """Return the lines of a sample: what is known of it, then one for each test."""
     section = writer.section
-    facts = {**facts_of(section, writer.layout, order), "time": writer.time}
+    facts = writer.facts(facts_of(section, writer.layout, order))
     templates = {**writer.layout.lines, **section.lines}
-    lines = [
-        (number, writer.marked(templates[number], facts) if number in templates else "")
+    lines = {
+        number: writer.marked(templates[number], facts) if number in templates else ""
         for number in range(1, section.first_test)
-    ]
+    }
     test = section.test or _TEST
     for number, code in enumerate(order.codes, start=section.first_test):
-        lines.append((number, writer.marked(test, {**facts, "code": code})))
-    return lines
+        lines[number] = writer.marked(test, {**facts, "code": clean(code)})
+    return [["DSP", str(number), "", text] for number, text in lines.items()]
+
+
+def push(writer: Writer, orders: Sequence[Order]) -> tuple[Outgoing, ...]:
+    """Return a DSR for each sample, with a query definition that nobody asked for."""
+    samples = by_sample(orders)
+    pushed = []
+    for number, (_, group) in enumerate(samples, start=1):
+        header = writer.header("DSR^Q03")
+        pointer = "" if number == len(samples) else str(number)
+        segments = [
+            header,
+            *_taken(writer, header[10], "AA", "OK"),
+            writer.segment("QRD", {"number": str(number)}),
+            writer.segment("QRF", {}),
+            *_lines(writer, merged(group)),
+            ["DSC", pointer],
+        ]
+        ids = tuple(order.order_id for order in group)
+        pushed.append(Outgoing((writer.build(segments),), ids))
+    return tuple(pushed)

@@ -4,14 +4,16 @@ RSP^K11 answers QBP^Q11 (LAB-27); OML^O33 brings the steps of a specimen, says t
 none, or cancels them (LAB-28).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from drivers.hl7.facts import Sample, of_nothing, of_samples
 from drivers.hl7.forms.question import Question
-from drivers.hl7.writer import Fields, Writer, by_sample, facts_of, of_step
+from drivers.hl7.writer import Writer, valued
 from drivers.orders import Answer, Order, Outgoing
 from protocols.hl7.acknowledgment import Condition
 
 _ORDER = "OML^O33^OML_O33"
+_INTERNAL = Condition.INTERNAL
 
 
 def answer(
@@ -19,8 +21,9 @@ def answer(
 ) -> Answer:
     """Return RSP^K11, an OML^O33 for each sample, and one that says so for each without work."""
     reply = _reply(writer, asked, "AA", "OK")
-    nothing = tuple(Outgoing((_no_work(writer, sample_id),)) for sample_id in missing)
-    return Answer(reply, (*push(writer, orders), *nothing))
+    work = push(writer, orders)
+    nothing = [Outgoing((_no_work(writer, sample_id),)) for sample_id in missing]
+    return Answer(reply, (*work, *nothing))
 
 
 def unable(writer: Writer, asked: Question) -> Answer:
@@ -28,63 +31,50 @@ def unable(writer: Writer, asked: Question) -> Answer:
     return Answer(_reply(writer, asked, "AE", "AE"))
 
 
-def push(writer: Writer, orders: Sequence[Order], control: str = "") -> tuple[Outgoing, ...]:
-    """Return an OML^O33 for each sample; `control` CA cancels its steps."""
-    return tuple(
-        Outgoing((_work(writer, group, control),), tuple(order.order_id for order in group))
-        for _, group in by_sample(orders)
-    )
+def push(writer: Writer, orders: Sequence[Order]) -> tuple[Outgoing, ...]:
+    """Return an OML^O33 for each sample."""
+    samples = of_samples(writer.section, writer.layout, orders)
+    return tuple(Outgoing((_work(writer, each),), each.order_ids) for each in samples)
 
 
 def cancel(writer: Writer, orders: Sequence[Order]) -> tuple[Outgoing, ...]:
-    """Return an OML^O33 for each sample that cancels its steps (ORC-1 CA)."""
-    return push(writer, orders, "CA")
+    """Return an OML^O33 for each sample that cancels its steps."""
+    samples = of_samples(writer.section, writer.layout, orders)
+    return tuple(Outgoing((_work(writer, each, "CA"),), each.order_ids) for each in samples)
 
 
 def _reply(writer: Writer, asked: Question, code: str, status: str) -> bytes:
-    qpd = asked.echo("QPD") or ["QPD"]
-    name, tag = [*qpd[1:], "", ""][:2]
+    name, tag = asked.query
     segments = [writer.header("RSP^K11^RSP_K11", reply=True), ["MSA", code, asked.control_id]]
     if code != "AA":
         mark = writer.coding.delimiters.component
-        condition = Condition.INTERNAL
-        error = mark.join([str(condition.number), condition.text, "HL70357"])
+        error = mark.join([str(_INTERNAL.number), _INTERNAL.text, "HL70357"])
         segments.append(["ERR", "", "", error, "E"])
-    return writer.build([*segments, ["QAK", tag, status, name], qpd])
+    return writer.build([*segments, ["QAK", tag, status, name], asked.echo("QPD")])
 
 
-def _work(writer: Writer, orders: Sequence[Order], control: str) -> bytes:
-    header = writer.header(_ORDER)
-    shared = [facts_of(writer.section, writer.layout, order) for order in orders]
-    first = {**next((f for f in shared if f["patient_id"]), shared[0]), "number": "1"}
-    segments = [header]
-    segments += _valued(writer.segment(name, first) for name in ("PID", "PV1", "SPM", "SAC"))
-    number = 0
-    for order, facts in zip(orders, shared, strict=True):
-        for code in order.codes:
-            number += 1
-            segments += _step(writer, of_step(facts, code, number), control, order.is_rerun)
-    return writer.build(segments)
-
-
-def _step(writer: Writer, facts: dict[str, str], control: str, rerun: bool) -> list[Fields]:
-    segments = [writer.segment(name, facts, rerun=rerun) for name in ("ORC", "TQ1", "OBR", "TCD")]
-    if control:
-        segments[0][1] = control
-    return _valued(segments)
+def _work(writer: Writer, sample: Sample, control: str = "") -> bytes:
+    segments = [writer.header(_ORDER)]
+    segments += [writer.segment(name, sample.facts) for name in ("PID", "PV1", "SPM", "SAC")]
+    for facts, is_rerun in sample.steps:
+        orc, *others = (
+            writer.segment(name, facts, rerun=is_rerun) for name in ("ORC", "TQ1", "OBR", "TCD")
+        )
+        orc[1] = control or orc[1]
+        segments += [orc, *others]
+    return writer.build(valued(segments))
 
 
 def _no_work(writer: Writer, sample_id: str) -> bytes:
-    """Return the negative query response: the specimen, and an ORC that says DC."""
+    """Return the negative query response: the container, and an ORC that says DC.
+
+    The specimen has no id and an unknown role, unless it is all that names the sample.
+    """
     header = writer.header(_ORDER)
-    order = Order(order_id="", sample_id=sample_id, codes=())
-    facts = {**facts_of(writer.section, writer.layout, order), "number": "1"}
-    orc = writer.segment("ORC", facts)
+    facts = of_nothing(writer.section, writer.layout, sample_id).facts
+    spm, sac, orc = (writer.segment(name, facts) for name in ("SPM", "SAC", "ORC"))
+    if any(sac[1:]):
+        role = "U^^HL70369".replace("^", writer.coding.delimiters.component)
+        spm = ["SPM", "1", *[""] * 9, role]
     orc[1] = "DC"
-    specimen = (writer.segment(name, facts) for name in ("SPM", "SAC"))
-    return writer.build([header, *_valued(specimen), orc])
-
-
-def _valued(segments: Iterable[Fields]) -> list[Fields]:
-    """Leave out the segments that say nothing."""
-    return [segment for segment in segments if any(segment[1:])]
+    return writer.build(valued([header, spm, sac, orc]))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from drivers.hl7.writer import Envelope
+from protocols.hl7.header import Header
 from protocols.hl7.message import Message
 from protocols.hl7.segment import Segment
 
@@ -39,9 +40,26 @@ class Question(NamedTuple):
             field(11) or "P",
             field(12) or "2.3.1",
             field(18),
+            {
+                f"{segment.type}.{position}": raw
+                for segment in self.message.segments[1:]
+                for position, raw in enumerate(segment.fields)
+            },
         )
 
+    @property
+    def query(self) -> tuple[str, str]:
+        """QPD-1 and QPD-2, raw: the name of the query and its tag."""
+        _, name, tag = [*self.echo("QPD"), "", "", ""][:3]
+        return name, tag
+
     def echo(self, segment_type: str) -> list[str]:
-        """Return the raw fields of its segment of a type; none when it has none."""
+        """Return the raw fields of its segment of a type; its name alone when it has none."""
         segment = self.message.first(segment_type)
-        return [] if segment is None else list(segment.fields)
+        return [segment_type] if segment is None else list(segment.fields)
+
+    @property
+    def as_header(self) -> Header:
+        """The header as the link has it, for a general acknowledgment."""
+        delimiters, codec = self.message.coding
+        return Header(list(self.header.fields), delimiters, codec, None)
