@@ -37,7 +37,8 @@ def of_samples(section: Hl7OrderSection, layout: Layout, orders: Iterable[Order]
 
 def of_nothing(section: Hl7OrderSection, layout: Layout, sample_id: str) -> Sample:
     """Return a sample that has no orders."""
-    return _sample(section, layout, [Order(order_id="", sample_id=sample_id, codes=())])
+    nothing = _sample(section, layout, [Order(order_id="", sample_id=sample_id, codes=())])
+    return nothing._replace(order_ids=())
 
 
 def _sample(section: Hl7OrderSection, layout: Layout, orders: Sequence[Order]) -> Sample:

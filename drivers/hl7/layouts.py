@@ -1,6 +1,7 @@
 """What the forms of orders write into which field, where a profile says nothing else."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from drivers.hl7.template import Template, parse_template
@@ -19,6 +20,8 @@ class Layout(NamedTuple):
     """Of the DSP segments."""
     values: Mapping[str, Mapping[str, str]]
     """Texts of facts in the words of the instrument."""
+    none: Mapping[str, Template] = MappingProxyType({})
+    """Over `fields`, of a message that says that there are no orders."""
     refusals: tuple[str, ...] = ()
     """Messages other than responses that refuse an order."""
 
@@ -87,14 +90,14 @@ LAYOUTS: Mapping[OrderForm, Layout] = {
             "sex": _SEXES,
             "priority": {"S": "S", "stat": "S", "A": "S", "asap": "S", "*": "R", "": "R"},
         },
-        ("ORU^R32",),
+        refusals=("ORU^R32",),
     ),
     "law": Layout(
         ("MSH", "PID", "PV1", "SPM", "SAC", "ORC", "TQ1", "OBR", "TCD"),
         _templates(
             MSH={15: "NE", 16: "AL", 21: "LAB-28^IHE"},
             PID=_PATIENT,
-            SPM={1: "{number}", 2: "{sample_id}", 11: "P^^HL70369"},
+            SPM={1: "{number}", 2: "{sample_id}", 4: '""', 11: "P^^HL70369"},
             SAC={3: "{sample_id}"},
             ORC={1: "NW", 9: "{time}"},
             TQ1={9: "{priority}^^HL70485"},
@@ -103,6 +106,7 @@ LAYOUTS: Mapping[OrderForm, Layout] = {
         _templates(MSH={21: "LAB-27^IHE"}),
         {},
         {"sex": _SEXES, "priority": _PRIORITIES},
+        _templates(SPM={2: "", 4: '""', 11: "U^^HL70369"}, ORC={1: "DC"}),
     ),
     "tsreq": Layout(
         ("MSH", "PID", "SPM", "SAC", "ORC", "TQ1", "OBR"),

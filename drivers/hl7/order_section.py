@@ -3,6 +3,7 @@
 `docs/profile-format.md` explains every key.
 """
 
+import itertools
 import re
 from typing import Annotated, Literal, Self
 
@@ -30,6 +31,7 @@ class Hl7OrderSection(Table):
     rerun_fields: dict[str, TemplateRule] = Field(default_factory=dict)
     reply: dict[str, TemplateRule] = Field(default_factory=dict)
     push: dict[str, TemplateRule] = Field(default_factory=dict)
+    none: dict[str, TemplateRule] = Field(default_factory=dict)
     lines: dict[Annotated[int, Field(ge=1, le=99)], TemplateRule] = Field(default_factory=dict)
     first_test: int = Field(default=29, ge=1, le=99)
     test: TemplateRule | None = None
@@ -42,7 +44,8 @@ class Hl7OrderSection(Table):
     @model_validator(mode="after")
     def _fields_of_the_form(self) -> Self:
         known = {segment for layout in self.layouts for segment in layout.segments}
-        for name in (*self.fields, *self.rerun_fields, *self.reply, *self.push):
+        tables = (self.fields, self.rerun_fields, self.reply, self.push, self.none)
+        for name in itertools.chain(*tables):
             match = _FIELD.fullmatch(name)
             if match is None or match["segment"] not in known:
                 segments = ", ".join(sorted(known))

@@ -15,6 +15,9 @@ from protocols.hl7.text import escape
 
 Fields = list[str]
 
+_WIDE = frozenset({"DSP", "DSC"})
+"""Segments whose empty fields at the end are written, as manuals show them."""
+
 
 class Envelope(NamedTuple):
     """The MSH of what is written, less its kind: mirrored from a question, or the profile's.
@@ -51,6 +54,7 @@ class Writer:
         self.time = ""
         self._fields = {**layout.fields, **section.fields, **(section.push if pushed else {})}
         self._rerun_fields = {**self._fields, **section.rerun_fields}
+        self._none = {**self._fields, **layout.none, **section.none}
         self._reply = {**layout.reply, **section.reply}
 
     def header(self, kind: str, *, reply: bool = False) -> Fields:
@@ -70,6 +74,10 @@ class Writer:
         templates = self._rerun_fields if rerun else self._fields
         return self._fill(name, [name], templates, self.facts(facts))
 
+    def segment_of_none(self, name: str, facts: Mapping[str, str]) -> Fields:
+        """Return a segment of a message that says that there are no orders."""
+        return self._fill(name, [name], self._none, self.facts(facts))
+
     def facts(self, facts: Mapping[str, str]) -> dict[str, str]:
         """Add to facts what every template may name: the time, and what was asked."""
         return {**self.envelope.asked, "time": self.time, **facts}
@@ -84,7 +92,7 @@ class Writer:
         trimmed = []
         for segment in segments:
             fields = list(segment)
-            while len(fields) > 1 and not fields[-1]:
+            while fields[0] not in _WIDE and len(fields) > 1 and not fields[-1]:
                 fields.pop()
             trimmed.append([self._encodable(field, codec) for field in fields])
         return build(trimmed, delimiters, codec)

@@ -70,7 +70,7 @@ def _lines(writer: Writer, order: Order) -> list[Fields]:
     test = section.test or _TEST
     for number, code in enumerate(order.codes, start=section.first_test):
         lines[number] = writer.marked(test, {**facts, "code": clean(code)})
-    return [["DSP", str(number), "", text] for number, text in lines.items()]
+    return [["DSP", str(number), "", text, "", ""] for number, text in lines.items()]
 
 
 def push(writer: Writer, orders: Sequence[Order]) -> tuple[Outgoing, ...]:

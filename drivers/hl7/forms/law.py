@@ -54,8 +54,10 @@ def _reply(writer: Writer, asked: Question, code: str, status: str) -> bytes:
 
 
 def _work(writer: Writer, sample: Sample, control: str = "") -> bytes:
-    segments = [writer.header(_ORDER)]
-    segments += [writer.segment(name, sample.facts) for name in ("PID", "PV1", "SPM", "SAC")]
+    header = writer.header(_ORDER)
+    pid, *others = (writer.segment(name, sample.facts) for name in ("PID", "PV1", "SPM", "SAC"))
+    is_known = any(pid[2:])  # more than a number
+    segments = [header, pid, *others] if is_known else [header, *others[1:]]
     for facts, is_rerun in sample.steps:
         orc, *others = (
             writer.segment(name, facts, rerun=is_rerun) for name in ("ORC", "TQ1", "OBR", "TCD")
@@ -66,15 +68,8 @@ def _work(writer: Writer, sample: Sample, control: str = "") -> bytes:
 
 
 def _no_work(writer: Writer, sample_id: str) -> bytes:
-    """Return the negative query response: the container, and an ORC that says DC.
-
-    The specimen has no id and an unknown role, unless it is all that names the sample.
-    """
+    """Return the negative query response: a container, a specimen of unknown role, ORC-1 DC."""
     header = writer.header(_ORDER)
     facts = of_nothing(writer.section, writer.layout, sample_id).facts
-    spm, sac, orc = (writer.segment(name, facts) for name in ("SPM", "SAC", "ORC"))
-    if any(sac[1:]):
-        role = "U^^HL70369".replace("^", writer.coding.delimiters.component)
-        spm = ["SPM", "1", *[""] * 9, role]
-    orc[1] = "DC"
-    return writer.build(valued([header, spm, sac, orc]))
+    body = [writer.segment_of_none(name, facts) for name in ("SPM", "SAC", "ORC")]
+    return writer.build(valued([header, *body]))
