@@ -1,5 +1,6 @@
 """Writing the messages of one form: templates filled with facts, in one coding."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,9 +12,12 @@ from protocols.hl7 import charset
 from protocols.hl7.acknowledgment import Stamp
 from protocols.hl7.message import build
 from protocols.hl7.segment import Coding
-from protocols.hl7.text import escape
+from protocols.hl7.text import Delimiters, escape
 
 Fields = list[str]
+
+_ENDS = re.compile("[\r\n\x0b\x1c]")
+"""What a field of a question may hold, and no field that is sent."""
 
 _WIDE = frozenset({"DSP", "DSC"})
 """Segments whose empty fields at the end are written, as manuals show them."""
@@ -114,6 +118,7 @@ class Writer:
         return fields
 
     def _encodable(self, field: str, codec: str) -> str:
+        field = without_ends(field, self.coding.delimiters)
         if field.isascii() or _encodes(field, codec):
             return field
         return "".join(c if _encodes(c, codec) else self._stand_in(c) for c in field)
@@ -124,6 +129,11 @@ class Writer:
         mark = self.coding.delimiters.escape
         units = character.encode("utf-16-be", "replace").hex().upper()
         return f"{mark}Z{units}{mark}"
+
+
+def without_ends(field: str, delimiters: Delimiters) -> str:
+    """Return a raw field with the ends of segments and blocks in it escaped."""
+    return _ENDS.sub(lambda end: escape(end[0], delimiters), field)
 
 
 def _encodes(text: str, codec: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers.hl7.compose import compose_answer, compose_cancel, compose_push, compose_unable
@@ -17,6 +17,7 @@ from drivers.profile import Hl7Profile, ProfileError, load
 from drivers.result import Patient
 from protocols.hl7.acknowledgment import Stamp
 from protocols.hl7.dialect import Dialect
+from protocols.hl7.header import read_header
 from protocols.hl7.message import Message, parse
 
 PATIENT = Patient(("P1",), "Doe Jane", "1980-01-02", "F")
@@ -407,6 +408,46 @@ def test_nothing_in_an_order_breaks_a_message(name_of_profile, asked, code, samp
     obr = found.first("OBR")
     if obr is not None and codec != "latin-1":
         assert obr.value(4) == code
+
+
+QUESTIONS = [
+    ("mindray-bs", "QRY^Q02", "QRD|{0}||||||{1}|S1|{2}"),
+    ("mindray-bc", "ORM^O01", "ORC|RF||{0}||{1}"),
+    ("generic-hl7", "QBP^Q11", "QPD|{0}|{1}|{2}"),
+    ("roche-cobas-pro", "QBP^Q11", "QPD|{0}|{1}|S1|||{2}|||||{0}|{1}"),
+    ("roche-cobas-8000", "TSREQ", "QPD|{0}|{1}|S1||||{2}|||{0}|{1}"),
+    ("cepheid-genexpert-hl7", "QBP^Z03", "QPD|{0}|{1}||{2}"),
+]
+
+
+@settings(max_examples=30)
+@given(
+    parts=st.lists(
+        st.text(st.characters(blacklist_characters="|\r", blacklist_categories=["Cs"])),
+        min_size=3,
+        max_size=3,
+    )
+)
+@example(parts=["^~\\&\n", "\x0b\x1cA\nQPD", '""'])
+@pytest.mark.parametrize(("name", "event", "segment"), QUESTIONS, ids=[q[0] for q in QUESTIONS])
+def test_nothing_in_a_question_breaks_its_answer(name, event, segment, parts):
+    text = "MSH|^~\\&|{0}||{1}|||{2}|" + event + "|{1}|P|2.5.1\r" + segment
+    profile = hl7_profile(name)
+    asked = parse(text.format(*parts).encode(), profile.dialect)
+    numbers = count(1)
+
+    def stamp() -> Stamp:
+        return Stamp(str(next(numbers)), "20260520120000")
+
+    for answer in (
+        compose_answer(profile, asked, [FIRST], missing=["S2"], stamp=stamp),
+        compose_unable(profile, asked, stamp=stamp),
+    ):
+        contents = [content for message in answer.messages for content in message.texts]
+        for content in filter(None, [answer.reply, *contents]):
+            header = read_header(content, profile.dialect)
+            assert header is not None
+            assert header.control_id
 
 
 GENEXPERT_REFUSAL = """MSH|^~\\&|GX^GeneXpert^6||LIS||20260520120001||ORU^R32^ORU_R30|9|P|2.5

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from drivers.hl7.writer import Envelope
+from drivers.hl7.writer import Envelope, without_ends
 from protocols.hl7.header import Header
 from protocols.hl7.message import Message
 from protocols.hl7.segment import Segment
@@ -62,4 +62,5 @@ class Question(NamedTuple):
     def as_header(self) -> Header:
         """The header as the link has it, for a general acknowledgment."""
         delimiters, codec = self.message.coding
-        return Header(list(self.header.fields), delimiters, codec, None)
+        fields = [without_ends(field, delimiters) for field in self.header.fields]
+        return Header(fields, delimiters, codec, None)
