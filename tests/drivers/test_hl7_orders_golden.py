@@ -21,6 +21,7 @@ from drivers.result import Patient
 from protocols.hl7.acknowledgment import Stamp
 from protocols.hl7.boundary import split_messages
 from protocols.hl7.message import Message, parse
+from protocols.hl7.session import Session
 
 GOLDEN = Path(__file__).parent / "golden_orders"
 SAMPLES = Path(__file__).parent / "golden"
@@ -118,6 +119,15 @@ def test_what_is_composed_is_read_back_by_others(name, case):
         assert ours.problems == []
         theirs = hl7.parse(content.decode("utf-8"))
         assert [str(segment) for segment in theirs] == [each.text for each in ours.segments]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_link_sends_what_is_composed(name, case):
+    for number, message in enumerate(answer_of(name, case).messages):
+        session = Session(lambda: Stamp("A1", "20260520120000"), hl7_profile(name).dialect)
+        session.send_message(message.texts[0], 0.0, str(number))
+        assert message.texts[0] in session.data_to_send()
 
 
 STRICT = ("abbott-alinity-ci", "biosystems-ba", "generic-hl7", "siemens-atellica")
