@@ -1,4 +1,4 @@
-"""Alerts of the rerun service in the log, where people look for them."""
+"""Alerts in the log, where people look for them."""
 
 import structlog
 
@@ -8,7 +8,7 @@ log = structlog.get_logger(__name__)
 
 
 def tell(alert: Alert) -> None:
-    """Log an alert: its code and positions, no value and no patient."""
+    """Log an alert of the rerun service: its code and positions, no value and no patient."""
     log.error(
         alert.code,
         alert=True,
@@ -16,3 +16,8 @@ def tell(alert: Alert) -> None:
         instrument=alert.device_id,
         entry_id=alert.entry_id,
     )
+
+
+def tell_on_hold(entry_id: int, device_id: str, reason: str) -> None:
+    """Log that an entry waits for a person, whoever put it on hold."""
+    log.error("entry_on_hold", alert=True, reason=reason, entry_id=entry_id, instrument=device_id)

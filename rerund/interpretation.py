@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import structlog
 
+from rerund.alerts import tell_on_hold
 from rerund.instrument_history import InstrumentHistory
 from rerund.interpreter import Decider, Outcome
 from rerund.journal.errors import JournalError
@@ -267,7 +268,7 @@ def _tell(entry: ReceivedEntry, outcome: Outcome) -> None:
     """Log what a person may look for; an ordinary first run is worth a line to nobody."""
     where = {"entry_id": entry.entry_id, "instrument": entry.device_id}
     if outcome.state == "held":
-        log.error("entry_on_hold", alert=True, reason=outcome.reason, **where)
+        tell_on_hold(entry.entry_id, entry.device_id, outcome.reason)
     elif outcome.state != "interpreted":
         log.info(f"entry_{outcome.state}", results=len(outcome.retransmitted), **where)
     for payload, _ in outcome.payloads:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from protocols.astm.events import Cause, FrameReceived, FrameRepeated, TransferEnded
+from rerund.alerts import tell_on_hold
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.transports.counters import LinkCounters
@@ -108,6 +109,7 @@ class EntryWriter:
     def _complete(self, entry: int, *, no_terminator: bool = False) -> None:
         if self._differs:
             self._hold("a frame was repeated with another text", reason=REPEAT_DIFFERS)
+            tell_on_hold(entry, self._device_id, REPEAT_DIFFERS)
             return
         text = self._texts[0] if len(self._texts) == 1 else b"".join(self._texts)
         self._journal.complete_entry(entry, text, no_terminator=no_terminator)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from protocols.hl7.acknowledgment import Stamp
+from protocols.hl7.acknowledgment import Condition, Stamp
 from protocols.hl7.dialect import Dialect
 from protocols.hl7.events import (
     AcknowledgmentIgnored,
@@ -27,6 +27,7 @@ from protocols.hl7.events import (
 )
 from protocols.hl7.header import Identity
 from protocols.hl7.session import Session
+from rerund.alerts import tell_on_hold
 from rerund.journal.errors import JournalError
 from rerund.link_connection import LinkConnection
 from rerund.link_entry import utc_now
@@ -130,11 +131,17 @@ class Hl7Connection(LinkConnection):
             self._journal.hold_entry(entry, "incomplete")
         else:
             self._past.add(event.identity)
-            if event.condition is None:
-                self._counters.messages += 1
-            else:
-                self._counters.rejected[event.condition.name.lower()] += 1
+            self._count(entry, event.condition)
         self._reply(event.ticket, error)
+
+    def _count(self, entry: int, condition: Condition | None) -> None:
+        """Count a message that is on disk; one that the link does not take waits for a person."""
+        if condition is None:
+            self._counters.messages += 1
+            return
+        reason = condition.name.lower()
+        self._counters.rejected[reason] += 1
+        tell_on_hold(entry, self.link.name, reason)
 
     def _reject(self, raw: bytes, reason: str) -> None:
         """Keep bytes that are no entry of their own, as evidence."""

@@ -120,6 +120,18 @@ class Script:
         return rest
 
 
+def on_hold(entry_id: int, reason: str) -> dict[str, object]:
+    """The alert that an entry of instrument 42 waits for a person."""
+    return {
+        "event": "entry_on_hold",
+        "log_level": "error",
+        "alert": True,
+        "reason": reason,
+        "entry_id": entry_id,
+        "instrument": "42",
+    }
+
+
 async def until(happened: Callable[[], object]) -> None:
     """Let the loop turn until `happened()`."""
     while not happened():

@@ -13,7 +13,7 @@ from protocols.errors import Reason
 from rerund import link_connection
 from rerund.journal import writer
 from rerund.journal.reader import JournalReader
-from tests.rerund.lines import Bench, FullDisk, Script, SlowDisk, until
+from tests.rerund.lines import Bench, FullDisk, Script, SlowDisk, on_hold, until
 
 HEADER, RESULT, END = b"H|\\^&\r", b"P|1\rO|1|A1||^^^GLU\rR|1|^^^GLU|5.5\r", b"L|1|N\r"
 MESSAGE = HEADER + RESULT + END
@@ -295,12 +295,14 @@ async def test_a_repeat_with_another_text_is_kept_and_its_message_held(bench):
     async with bench:
         link = await bench.serve()
         line = await bench.call(link)
-        await line.sends(FRAMES[0], FRAMES[1], encode(b"R|1|^^^GLU|6.6\r", 2), FRAMES[2])
-        line.say(EOT)
-        await until(lambda: link.counters.incomplete)
+        with capture_logs() as logs:
+            await line.sends(FRAMES[0], FRAMES[1], encode(b"R|1|^^^GLU|6.6\r", 2), FRAMES[2])
+            line.say(EOT)
+            await until(lambda: link.counters.incomplete)
         assert bench.received == []
         assert link.counters.rejected == {"repeat_differs": 1}
     assert bench.entries("held") == [("held", MESSAGE)]
+    assert logs == [on_hold(1, "repeat_differs")]
 
 
 @pytest.mark.conformance(21)

@@ -10,12 +10,13 @@ from dataclasses import replace
 import hl7
 import pytest
 from hl7.client import MLLPClient
+from structlog.testing import capture_logs
 
 from protocols.hl7.dialect import STANDARD
 from protocols.hl7.mllp import encode
 from rerund.journal import writer
 from rerund.journal.reader import JournalReader
-from tests.rerund.lines import Bench, FullDisk, Script, SlowDisk, until
+from tests.rerund.lines import Bench, FullDisk, Script, SlowDisk, on_hold, until
 
 
 def message(control_id: str = "7", value: str = "5.0", time: str = "20260520110000") -> bytes:
@@ -195,14 +196,16 @@ async def test_what_is_not_taken_is_stored_on_hold_and_refused(
 ):
     link = await serve(bench, **switches)
     line = await bench.call(link)
-    line.say(encode(content))
-    assert (await answer(line))[0] == code
+    with capture_logs() as logs:
+        line.say(encode(content))
+        assert (await answer(line))[0] == code
     assert bench.received == []
     assert link.counters.rejected == {reason: 1}
     with JournalReader(bench.path) as reader:
         [entry] = reader.entries()
         assert (entry.state, entry.reason) == ("held", reason)
         assert reader.text(entry.entry_id) == content
+    assert logs == [on_hold(entry.entry_id, reason)]
 
 
 @pytest.mark.conformance(135)
