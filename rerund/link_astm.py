@@ -19,6 +19,7 @@ from protocols.astm.events import (
 from protocols.astm.session import Session
 from rerund.link_connection import LinkConnection
 from rerund.link_entry import EntryWriter
+from rerund.link_stranger import Stranger
 
 if TYPE_CHECKING:
     from rerund.link import Link
@@ -31,6 +32,7 @@ class AstmConnection(LinkConnection):
 
     def __init__(self, link: "Link", dialect: Dialect) -> None:
         super().__init__(link, Session(dialect))
+        self._stranger = Stranger(link.name, expected="ASTM", protocol="HL7")
         self._entries = EntryWriter(
             link.journal, link.name, str(link.url), link.counters, self._reply
         )
@@ -71,6 +73,7 @@ class AstmConnection(LinkConnection):
         self._counters.tolerated.update(event.deviations)
 
     def _bytes_ignored(self, event: BytesIgnored) -> None:
+        self._stranger.look_at(event.raw)
         self._entries.reject(event.raw, event.reason.value)
 
     def _commit_timed_out(self, event: CommitTimedOut) -> None:

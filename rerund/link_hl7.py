@@ -31,6 +31,7 @@ from rerund.alerts import tell_on_hold
 from rerund.journal.errors import JournalError
 from rerund.link_connection import LinkConnection
 from rerund.link_entry import utc_now
+from rerund.link_stranger import Stranger
 
 if TYPE_CHECKING:
     from rerund.link import Link
@@ -80,6 +81,7 @@ class Hl7Connection(LinkConnection):
     def __init__(self, link: "Link", dialect: Dialect, past: Past) -> None:
         super().__init__(link, Session(past.stamp, dialect))
         self._past = past
+        self._stranger = Stranger(link.name, expected="HL7", protocol="ASTM")
         self._where = (link.name, str(link.url))
         # Events of the sending half are missing: nothing is sent to an instrument yet.
         self._handlers = {
@@ -158,6 +160,7 @@ class Hl7Connection(LinkConnection):
         self._reject(event.raw, event.reason.value)
 
     def _bytes_ignored(self, event: BytesIgnored) -> None:
+        self._stranger.look_at(event.raw)
         self._reject(event.raw, event.reason.value)
 
     def _acknowledgment_ignored(self, event: AcknowledgmentIgnored) -> None:
