@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rerund.journal.reader import JournalReader
     from rerund.rerun.service import RerunService
     from rerund.stores.opening import OpenStores
-    from rerund.stores.settings import StoreSettings
 
 CONFIG_DEFAULT = configuration.DEFAULT_PATH
 
@@ -42,7 +41,6 @@ def opened_stores(config: configuration.Config) -> Iterator["OpenStores"]:
     from rerund.stores.opening import open_stores
     from rerund.stores.ports import StoreError
 
-    need_folder_of_stores(config.stores)
     try:
         with open_stores(config.stores) as stores:
             yield stores
@@ -50,13 +48,6 @@ def opened_stores(config: configuration.Config) -> Iterator["OpenStores"]:
         fail(str(error), UNAVAILABLE)
     except OSError as error:
         fail(f"{config.stores.path}: {error.strerror}", UNAVAILABLE)
-
-
-def need_folder_of_stores(settings: "StoreSettings") -> None:
-    """Exit 69 when there is no folder for the file of the embedded stores."""
-    folder = Path(settings.path).parent
-    if settings.uses_file and not folder.is_dir():
-        fail(f"{folder} does not exist", UNAVAILABLE)
 
 
 @contextmanager

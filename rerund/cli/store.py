@@ -7,13 +7,7 @@ import msgspec
 import typer
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE, fail
-from rerund.cli.options import (
-    CONFIG_DEFAULT,
-    ConfigOption,
-    JsonOption,
-    load_config,
-    need_folder_of_stores,
-)
+from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption, load_config
 from rerund.cli.tables import print_json
 
 if TYPE_CHECKING:
@@ -25,11 +19,13 @@ app = typer.Typer(help="The schema of the stores: status and upgrade.", no_args_
 @app.command(epilog="Example: rerund db status --json")
 def status(config: ConfigOption = CONFIG_DEFAULT, as_json: JsonOption = False) -> None:
     """Say which version the stores are of; exits 1 when a daemon would not start on them."""
+    from rerund.hindrance import hindrance
     from rerund.stores import parts
     from rerund.stores.ports import StoreError
 
     settings = load_config(config).stores
-    if settings.mysql is None and not Path(settings.path).exists():
+    path = Path(settings.path)
+    if settings.mysql is None and not hindrance(path) and not path.exists():
         fail(f"{settings.path} does not exist; a daemon makes it at its first start", UNAVAILABLE)
     try:
         found = parts.status(settings)
@@ -47,7 +43,6 @@ def upgrade(config: ConfigOption = CONFIG_DEFAULT, as_json: JsonOption = False) 
     from rerund.stores.ports import StoreError
 
     settings = load_config(config).stores
-    need_folder_of_stores(settings)
     try:
         found = parts.upgrade(settings)
     except StoreError as error:

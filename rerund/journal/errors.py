@@ -55,6 +55,18 @@ class JournalMissingError(JournalError):
         return f"{self.path} does not exist"
 
 
+class JournalUnusableError(JournalError):
+    """The file of a journal can not be opened by this process."""
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} can not be opened: {self.reason}"
+
+
 class JournalVersionError(JournalError):
     """A file that is no journal, or one that another version of rerund wrote."""
 

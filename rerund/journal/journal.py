@@ -104,8 +104,8 @@ class Journal:
         """Open the journal at `path`, made if it does not exist, and hold what was left open.
 
         `poll_seconds` is how often changes of other processes are looked for. Raises
-        JournalLockedError, JournalMissingError (no folder), JournalVersionError, JournalFull
-        (not even the ballast was room enough), JournalFailed.
+        JournalLockedError, JournalMissingError (no folder), JournalUnusableError (no permission),
+        JournalVersionError, JournalFull (not even the ballast was room enough), JournalFailed.
         """
         lock = JournalLock(path)
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rerund.journal import schema, statements
 from rerund.journal.batch import pending_row
-from rerund.journal.errors import JournalMissingError, from_sqlite
+from rerund.journal.errors import from_sqlite
 from rerund.journal.lock import delivering
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import keys_of
@@ -21,10 +21,9 @@ from rerund.journal.rows import PayloadRow
 def _changing(path: Path) -> Iterator[sqlite3.Connection]:
     """Run one transaction.
 
-    Raises JournalMissingError, JournalVersionError, JournalFull, JournalFailed.
+    Raises JournalMissingError, JournalUnusableError, JournalVersionError, JournalFull,
+    JournalFailed.
     """
-    if not path.exists():
-        raise JournalMissingError(path)
     db = schema.open_editor(path)
     try:
         db.execute("BEGIN IMMEDIATE")

@@ -40,7 +40,7 @@ _PAGE = 500
 class JournalReader:
     """Reads what is committed. One reader belongs to one thread at a time.
 
-    Raises JournalMissingError and JournalVersionError when opened.
+    Raises JournalMissingError, JournalUnusableError and JournalVersionError when opened.
     """
 
     def __init__(self, path: Path):

@@ -33,9 +33,16 @@ received (handed out again). A torn write is no commit: SQLite's WAL has checksu
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from rerund.journal.errors import JournalMissingError, JournalVersionError
+from rerund.hindrance import hindrance
+from rerund.journal.errors import (
+    JournalMissingError,
+    JournalUnusableError,
+    JournalVersionError,
+)
 
 APPLICATION_ID = 0x72726E64  # "rrnd"
 FORMAT = 1
@@ -134,32 +141,52 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_editor(path: Path) -> sqlite3.Connection:
-    """Open a journal to change a few rows beside the daemon. Raises JournalVersionError."""
-    db = _connect(f"file:{_quoted(path)}?mode=rw")
-    try:
-        check_format(db, path)
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA wal_autocheckpoint = 0")
-    except JournalVersionError:
-        db.close()
-        raise
+    """Open a journal to change a few rows beside the daemon.
+
+    Raises JournalMissingError, JournalUnusableError, JournalVersionError.
+    """
+    with _existing(path, write=True):
+        db = _connect(f"file:{_quoted(path)}?mode=rw")
+        try:
+            check_format(db, path)
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+        except (JournalVersionError, sqlite3.DatabaseError):
+            db.close()
+            raise
     return db
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a journal for reading beside whoever writes it. Raises JournalMissingError."""
-    if not path.exists():
-        raise JournalMissingError(path)
-    db = _connect(f"file:{_quoted(path)}?mode=ro")
-    try:
-        check_format(db, path)
-    except JournalVersionError:
-        db.close()
-        raise
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise JournalVersionError(path, FORMAT, None) from error
+    """Open a journal for reading beside whoever writes it.
+
+    Raises JournalMissingError, JournalUnusableError, JournalVersionError.
+    """
+    with _existing(path):
+        db = _connect(f"file:{_quoted(path)}?mode=ro")
+        try:
+            check_format(db, path)
+        except (JournalVersionError, sqlite3.DatabaseError):
+            db.close()
+            raise
     return db
+
+
+@contextmanager
+def _existing(path: Path, *, write: bool = False) -> Iterator[None]:
+    """Say why a journal that should be there can not be opened, as SQLite itself does not."""
+    try:
+        if not path.exists():
+            raise JournalMissingError(path)
+        yield
+    except OSError as error:
+        reason = hindrance(path, write=write) or str(error.strerror)
+        raise JournalUnusableError(path, reason) from error
+    except sqlite3.OperationalError as error:
+        reason = hindrance(path, write=write) or error.sqlite_errorname
+        raise JournalUnusableError(path, reason) from error
+    except sqlite3.DatabaseError as error:
+        raise JournalVersionError(path, FORMAT, None) from error
 
 
 def check_format(db: sqlite3.Connection, path: Path) -> None:

@@ -16,8 +16,10 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
+from rerund.hindrance import hindrance
 from rerund.stores.database import Database
 from rerund.stores.failures import translated
+from rerund.stores.ports import StoreUnavailable
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another one to end before the store counts as unavailable."""
@@ -39,13 +41,19 @@ def sqlite_url(path: Path) -> str:
 
 
 class SqliteDatabase(Database):
-    """The connections to one SQLite file, made when there is none."""
+    """The connections to one SQLite file, made when there is none.
+
+    Raises StoreUnavailable when this process may not use it.
+    """
 
     makes_tables = True
 
     def __init__(self, path: Path, name: str, busy_timeout: float = BUSY_TIMEOUT):
         self._path = path
         self._busy_timeout = busy_timeout
+        reason = hindrance(path, write=True)
+        if reason:  # SQLite would only say that it can not open it
+            raise StoreUnavailable(name, f"{path}: {reason}")
         _make_private(path)
         engine = _engine(sqlite_url(path), busy_timeout)
         super().__init__(name, engine, reading="BEGIN", writing="BEGIN IMMEDIATE")

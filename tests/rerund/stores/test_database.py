@@ -1,6 +1,7 @@
 """SQLite as the stores use it: durable, one writer at a time, errors in the ports' words."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from rerund.stores.rows import as_row
 from rerund.stores.schema import lab_report_relation
 from rerund.stores.sqlite_database import SqliteDatabase
 from rerund.stores.versions import prepare
+from tests.rerund.rights import locked, open_folder
 from tests.rerund.stores.made import report
 
 ROW = as_row(report(patient_name="Doe Jane"))
@@ -80,13 +82,30 @@ def test_a_writer_goes_on_when_the_other_one_has_ended(tmp_path):
 
 
 def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path):
-    database = SqliteDatabase(tmp_path / "missing" / "store.db", "store")
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    database = SqliteDatabase(folder / "store.db", "store")
+    shutil.rmtree(folder)
     for attempt in (database.read, database.write):
         with pytest.raises(StoreUnavailable, match="store is not available: SQLITE_CANTOPEN"):
             attempt().__enter__()
     with pytest.raises(StoreUnavailable):
         database.changes()
     database.close()
+
+
+def test_a_file_that_this_process_may_not_use_is_unavailable_and_says_why():
+    with (
+        open_folder() as folder,
+        locked(folder),
+        pytest.raises(StoreUnavailable, match=r"no permission to enter .*, mode 0000"),
+    ):
+        SqliteDatabase(folder / "store.db", "store")
+
+
+def test_a_file_in_no_folder_is_unavailable_and_says_why(tmp_path):
+    with pytest.raises(StoreUnavailable, match=r"missing/store.db: .*missing does not exist"):
+        SqliteDatabase(tmp_path / "missing" / "store.db", "store")
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path):
