@@ -66,13 +66,13 @@ class Player(Connection):
         raise NotImplementedError
 
     async def _send(self, data: bytes) -> None:
-        """Write bytes as `read_size` and `delay` say."""
-        if self._transport is None:
-            raise ConnectionResetError("the line was lost")
+        """Write bytes as `read_size` and `delay` say. The line may be lost between two writes."""
         size = self._playing.read_size or len(data)
         for at in range(0, len(data), size):
             if at:
                 await asyncio.sleep(self._playing.delay)
+            if self._transport is None:
+                raise ConnectionResetError("line lost")
             self._transport.write(data[at : at + size])
 
     async def _hear(self, take: Callable[[bytearray], bytes], step: Step) -> bytes:
@@ -81,7 +81,7 @@ class Player(Connection):
             async with asyncio.timeout(self._playing.reply_timeout):
                 while not (found := take(self._heard)):
                     if self._transport is None:
-                        raise ConnectionResetError(f"the line was lost after {step.label}")
+                        raise ConnectionResetError(f"line lost after {step.label}")
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

@@ -5,7 +5,7 @@ import tty
 
 import pytest
 
-from protocols.astm.control import ACK, ENQ, EOT, NAK
+from protocols.astm.control import ACK, ENQ, EOT, NAK, STX
 from protocols.astm.events import FrameReceived, FrameRejected, FrameRepeated, TransferEnded
 from protocols.astm.frame import checksum, encode
 from protocols.astm.session import Session
@@ -230,6 +230,13 @@ async def test_a_line_lost_on_the_way_is_a_connection_error(host):
     host.data_received = lambda data: host.abort()
     with pytest.raises(ConnectionError, match="lost"):
         await simulate(host.address, [RECORDS], Playing())
+
+
+async def test_a_line_lost_between_two_writes_is_a_connection_error(host):
+    host.data_received = lambda data: data.count(STX) and host.abort()
+    playing = Playing(raw=True, read_size=1)
+    with pytest.raises(ConnectionError, match="line lost"):
+        await simulate(host.address, [STX + b"x" * 1_000_000], playing)
 
 
 async def test_an_instrument_that_listens_waits_for_the_call(unused_tcp_port_factory):
