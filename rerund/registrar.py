@@ -30,6 +30,7 @@ from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.service import RerunService
 from rerund.stores.ports import ReportBusy, StoreRejected, StoreUnavailable
 from rerund.stores.settings import StoreSettings
+from rerund.stores_away import FIRST_RETRY, LAST_RETRY, StoresAway
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +40,6 @@ BATCH = 64
 LANES = 4
 """Lanes on a server: while one waits for an answer, others decide."""
 
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 STOP_POLL = 0.1
 
 
@@ -107,8 +107,7 @@ class Registrar:
         self._wakeup = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
-        self.unavailable = False
-        """Whether a store was away at the last attempt."""
+        self._away = StoresAway(_tell_away)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -135,13 +134,12 @@ class Registrar:
             try:
                 busy = self.turn()
             except StoreUnavailable as error:
-                log.warning("store_unavailable", reason=str(error), retry_seconds=retry)
-                self.unavailable = True
+                self._away.failed(error)
             except Exception as error:  # noqa: BLE001 - delivery lives as long as the process
                 _alert(error, retry)
             else:
                 retry = self._first_retry
-                self.unavailable = False
+                self._away.worked()
                 if not busy:
                     self._wakeup.wait(self._poll_interval)
                 continue
@@ -267,6 +265,10 @@ def _held(payload: StoredPayload, error: Exception) -> Mark:
         "payload failed", entry_id=payload.entry_id, error=type_of(error), place=place_of(error)
     )
     return Mark(payload.payload_key, "held", f"internal error: {type_of(error)}")
+
+
+def _tell_away(reason: str) -> None:
+    log.warning("store_unavailable", reason=reason)
 
 
 def _alert(error: Exception, retry: float) -> None:

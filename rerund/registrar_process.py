@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -43,9 +44,10 @@ from rerund.registrar_leases import LeaseKeeper, LeaseThread
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.model import KnownRun, OpenRerun
 from rerund.rerun.service import RerunService
-from rerund.stores.opening import open_stores
-from rerund.stores.ports import Lease, ReportStore, StoreError
+from rerund.stores.opening import OpenStores, open_stores
+from rerund.stores.ports import Lease, ReportStore
 from rerund.stores.versions import StoreVersionError
+from rerund.stores_away import opened_when_there
 from rerund.waiting_list import WaitingList, WaitingListRefresh
 
 log = structlog.get_logger(__name__)
@@ -77,6 +79,38 @@ class Channel:
         self._waiting: dict[int, Told] = {}
         self.stopped = False
         """Whether the daemon said that it ends."""
+        self.gone = threading.Event()
+        """Set once the daemon has closed the line."""
+        self.on_wake: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._listen, name="channel", daemon=True)
+
+    def listen(self) -> None:
+        """Act on what the daemon says, until it has gone, on a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the listening: no interpreter ends well beside a thread that still reads."""
+        with suppress(OSError):  # the daemon was faster
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def _listen(self) -> None:
+        try:
+            while (message := self.receive()) is not None:
+                self._act(message)
+        finally:
+            self.gone.set()
+
+    def _act(self, message: ToRegistrar) -> None:
+        match message:
+            case Wake():
+                self.on_wake()
+            case Marked():
+                self.marked(message)
+            case Stop():
+                self.stopped = True
+            case Start():
+                raise AssertionError("a registrar is started once")
 
     def receive(self) -> ToRegistrar | None:
         """Wait for the next message; None when the daemon has gone."""
@@ -133,22 +167,22 @@ def main() -> None:
         return
     logs.configure(start.log_format, start.log_level)
     logs.take_library_logs()
+    channel.listen()
+    places = start.stores.places
     try:
-        _work(start, channel)
+        opened = opened_when_there(partial(open_stores, start.stores), places, channel.gone)
+        if opened is not None:
+            _work(start, channel, opened)
     except StoreVersionError as error:
-        log.critical("store_version", alert=True, reason=str(error), **start.stores.places)
+        log.critical("store_version", alert=True, reason=str(error), **places)
         sys.exit(UNUSABLE)
-    except StoreError as error:
-        log.error("store_unusable", alert=True, reason=str(error), **start.stores.places)  # noqa: TRY400
-        sys.exit(1)
+    finally:
+        channel.close()
 
 
-def _work(start: Start, channel: Channel) -> None:
-    """Deliver until the daemon closes the line. Raises StoreError for stores it can not open."""
-    with (
-        open_stores(start.stores) as opened,
-        JournalReader(Path(start.journal_path)) as reader,
-    ):
+def _work(start: Start, channel: Channel, opened: OpenStores) -> None:
+    """Deliver until the daemon closes the line."""
+    with opened, JournalReader(Path(start.journal_path)) as reader:
         stores = opened.stores
         service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
@@ -170,9 +204,10 @@ def _work(start: Start, channel: Channel) -> None:
             alone=partial(delivering, Path(start.journal_path)),
         )
         leases = LeaseThread(_keeper(start, stores.reports, channel), start.poll_interval)
+        channel.on_wake = registrar.wake
         registrar.start()
         leases.start()
-        _listen(channel, registrar)
+        channel.gone.wait()
         registrar.stop(STOP_TIMEOUT)
         leases.stop(STOP_TIMEOUT, release=channel.stopped)
 
@@ -193,19 +228,6 @@ def _keeper(start: Start, reports: ReportStore, channel: Channel) -> LeaseKeeper
         tell_history,
         unknown=start.unknown,
     )
-
-
-def _listen(channel: Channel, registrar: Registrar) -> None:
-    while (message := channel.receive()) is not None:
-        match message:
-            case Wake():
-                registrar.wake()
-            case Marked():
-                channel.marked(message)
-            case Stop():
-                channel.stopped = True
-            case Start():
-                raise AssertionError("a registrar is started once")
 
 
 if __name__ == "__main__":

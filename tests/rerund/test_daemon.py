@@ -229,5 +229,22 @@ async def test_a_store_that_can_not_be_read_is_told_and_stops_no_link(tmp_path):
         told = await site.daemon.logs("store_unusable")
         sent = await site.sends(messages.original("S001", EARLIER))
 
+        (site.state_dir / "store.db").unlink()
+        await site.daemon.logs("stores_back")
+        await site.settled()
+        events = [line["event"] for line in site.daemon.log]
+        assert await site.daemon.terminate() == 0
+
     assert told["reports"].endswith("store.db")
     assert sent.accepted
+    assert (events.count("store_unusable"), events.count("registrar_died")) == (1, 0)
+
+
+async def test_a_daemon_stops_while_its_stores_are_away(tmp_path):
+    site = Site(tmp_path)
+    site.state_dir.mkdir()
+    (site.state_dir / "store.db").write_bytes(os.urandom(5000))
+    async with site:
+        await site.daemon.logs("store_unusable")
+        assert await site.daemon.terminate() == 0
+        assert "stop_timeout" not in [line["event"] for line in site.daemon.log]

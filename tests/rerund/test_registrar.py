@@ -437,14 +437,15 @@ async def test_the_copy_of_the_waiting_list_follows_the_store(daemon, site):
 
 async def test_the_thread_delivers_what_it_is_woken_for_and_stops(daemon, site):
     daemon.reports.away = 2
-    daemon.registrar.start()
-    await daemon.put(site.payload("09:00", WBC="12.5"))
-    daemon.registrar.wake()
-    while daemon.states() != [("delivered", "")]:
-        await asyncio.sleep(0)
-    assert await asyncio.to_thread(daemon.registrar.stop, 10.0)
+    with capture_logs() as logs:
+        daemon.registrar.start()
+        await daemon.put(site.payload("09:00", WBC="12.5"))
+        daemon.registrar.wake()
+        while daemon.states() != [("delivered", "")]:
+            await asyncio.sleep(0)
+        assert await asyncio.to_thread(daemon.registrar.stop, 10.0)
     assert site.slots() == {1: "12.5"}
-    assert not daemon.registrar.unavailable
+    assert [line["event"] for line in logs] == ["store_unavailable", "stores_back"]
 
 
 async def test_a_stop_does_not_wait_for_marks(daemon, site):
