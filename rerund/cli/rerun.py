@@ -112,7 +112,8 @@ def confirm(
         typer.Option(
             "--take",
             metavar="INDEX=NUMBER",
-            help="Show this rerun's value; may be repeated. 0 or left out: keep what it shows.",
+            help="Show this rerun's value; may be repeated."
+            " 0 or left out keeps what the report shows.",
         ),
     ] = None,
     version: VersionOption = None,
