@@ -117,7 +117,7 @@ class Batch:
         if decision.digest:
             self._devices[device_id] = (device_id, at, entry_id, at, decision.digest)
         for earlier in decision.superseded:
-            self._successors.append((earlier, "superseded", "begun again", entry_id))
+            self._successors.append((earlier, "superseded", "begun_again", entry_id))
         for earlier in decision.continues:
             self._successors.append((earlier, "superseded", "resumed", entry_id))
         self._links += zip(decision.continues[1:], decision.continues, strict=False)

@@ -195,7 +195,7 @@ async def test_a_resumed_message_is_linked_with_the_one_cut_short(desk):
         assert (reader.entry(cut).state, reader.entry(cut).reason) == ("superseded", "resumed")
         assert (reader.entry(other).state, reader.entry(other).reason) == (
             "superseded",
-            "begun again",
+            "begun_again",
         )
         assert reader.entry(cut).successor == reader.entry(other).successor == entry
         assert reader.incomplete("42", AT) == []
