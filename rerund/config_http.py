@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
+from rerund.config_extras import missing
 from rerund.http.tokens import read_tokens
 from rerund.transports.url import LinkUrl, ListenUrl, normal_address, parse_url
 
@@ -66,8 +67,7 @@ def http_problems(
         return []
     found = []
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        message = "needs FastAPI and uvicorn: pip install 'rerund[http]'"
-        found.append(document.problem(("http",), message))
+        found.append(document.problem(("http",), missing("FastAPI and uvicorn", "http")))
     found += [
         document.problem(("http", "listen"), f"the port is already that of instrument {name!r}")
         for name, url in links

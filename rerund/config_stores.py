@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.tomlfile import Problem, TomlFile
+from rerund.config_extras import missing
 from rerund.stores.settings import MongodbSettings, MysqlSettings, RedisSettings, StoreSettings, Tls
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -113,8 +114,7 @@ def store_problems(section: StoreSection, document: TomlFile) -> list[Problem]:
         if server is None:
             continue
         if find_spec(library) is None:
-            message = f"needs {library}: pip install rerund[stores]"
-            problems.append(document.problem(("store", name), message))
+            problems.append(document.problem(("store", name), missing(library, "stores")))
         problems += [
             document.problem(("store", name, key), message)
             for key, message in _server_problems(server)

@@ -1,5 +1,6 @@
 """`[store]`: servers with passwords and certificates from files, each mistake with its line."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,4 +162,5 @@ def test_a_client_library_that_is_not_installed_is_told(write, monkeypatch, serv
     monkeypatch.setattr(config_stores, "find_spec", lambda name: None)
     (problem,) = problems(write(f"[store.{server}]\n"))
     assert (problem.line, problem.key) == (8, f"store.{server}")
-    assert problem.message == f"needs {library}: pip install rerund[stores]"
+    assert problem.message.startswith(f"needs {library}, the extra 'stores'")
+    assert problem.message.endswith(f"{sys.executable} -m pip install '.[stores]'")
