@@ -227,6 +227,13 @@ def test_the_reference_is_valid_and_states_the_defaults():
     )
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_the_instruments_that_a_page_shows_can_be_configured(write, page):
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    instruments = config.load(write("\n".join(blocks))).instruments
+    assert [i.profile.protocol for i in instruments] == ["astm", "hl7"]
+
+
 @pytest.mark.parametrize("server", ["mysql", "mongodb", "redis"])
 def test_the_reference_has_every_key_of_a_server_with_its_default(server):
     """The files of passwords and certificates aside, which have none."""
