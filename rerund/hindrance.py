@@ -3,6 +3,7 @@
 SQLite only says that it can not: not which folder or file is in the way, nor for whom.
 """
 
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -31,14 +32,19 @@ def hindrance(path: Path, *, write: bool = False) -> str:
     return ""
 
 
-def owner_of(path: Path) -> str:
-    """Return the name of a file's owner, or the number of one without a name."""
-    return _name(path.stat().st_uid)
-
-
 def _files(path: Path) -> list[Path]:
     """The files of a database in WAL mode."""
     return [path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))]
+
+
+def ownership(path: Path) -> str:
+    """Return whose a file is and who may use it: `root:rerund, mode 0640`."""
+    found = path.stat()
+    try:
+        group = grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        group = str(found.st_gid)
+    return f"{_name(found.st_uid)}:{group}, mode {found.st_mode & 0o7777:04o}"
 
 
 def _may(path: Path, mode: int) -> bool:
@@ -46,8 +52,9 @@ def _may(path: Path, mode: int) -> bool:
 
 
 def _refused(path: Path, what: str) -> str:
-    owner, own = owner_of(path), _name(os.geteuid())
-    mode = f"mode {path.stat().st_mode & 0o7777:04o}"
+    found = path.stat()
+    owner, own = _name(found.st_uid), _name(os.geteuid())
+    mode = f"mode {found.st_mode & 0o7777:04o}"
     if owner == own:
         return f"no permission to {what} {path}, {mode}"
     return (

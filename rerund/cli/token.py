@@ -12,6 +12,7 @@ from drivers.tomlfile import TomlError
 from rerund.cli.exits import UNAVAILABLE, fail, fail_with
 from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption
 from rerund.cli.tables import print_json, print_table
+from rerund.hindrance import ownership
 
 if TYPE_CHECKING:
     from rerund.http.tokens import Token
@@ -37,7 +38,7 @@ def add(
     ] = None,
     config: ConfigOption = CONFIG_DEFAULT,
 ) -> None:
-    """Make a token and print it, once: only its hash is kept."""
+    """Make a token and print it, once: only its hash is kept. Whose the file is goes to stderr."""
     from pydantic import ValidationError
 
     from rerund.http import token_edit
@@ -60,6 +61,7 @@ def add(
     if not _edited(path, lambda: token_edit.add(path, token)):
         fail(f"there is a token {name!r} already")
     typer.echo(secret)
+    _tell_ownership(path)
 
 
 @app.command(name="list", epilog="Example: rerund token list")
@@ -110,6 +112,15 @@ def _edited(path: Path, edit: Callable[[], bool]) -> bool:
         fail_with(error.problems)
     except OSError as error:
         fail(f"{path}: {error.strerror}", UNAVAILABLE)
+
+
+def _tell_ownership(path: Path) -> None:
+    """Say on stderr whose the file is: made by root, the daemon may not be able to read it."""
+    typer.echo(
+        f"its hash is in {path} ({ownership(path)}), which the daemon's user has to read and nobody"
+        f" else to write; under systemd: chown root:rerund {path} && chmod 640 {path}",
+        err=True,
+    )
 
 
 def _line(token: "Token") -> dict[str, object]:

@@ -43,6 +43,8 @@ def test_the_secret_is_printed_and_its_hash_kept(config, tokens):
     assert str(token.expires_at) == "2030-01-31"
     assert token.sha256 == hashed(secret)
     assert secret not in tokens.read_text()
+    assert secret not in done.stderr
+    assert f"{tokens} ({tokens.owner()}:{tokens.group()}, mode 0640)" in done.stderr
 
 
 def test_a_token_may_be_of_another_lab(config, tokens):
