@@ -73,6 +73,14 @@ class RedisNumberCache:
 
         return unsubscribe
 
+    def problem(self) -> str | None:
+        """Ask whether the server answers us; None when it does, else the kind of failure."""
+        try:
+            self._connected().ping()
+        except FAILURES as error:
+            return type(error).__name__
+        return None
+
     def close(self) -> None:
         """End the subscriptions and close the connections."""
         with self._lock:

@@ -325,7 +325,11 @@ def config(tmp_path):
 def test_the_schema_is_made_and_its_version_told(config):
     missing = rerund("db", "status", "-c", config)
     assert missing.exit_code == UNAVAILABLE
-    assert rerund("db", "upgrade", "-c", config).exit_code == 0
+    assert "a daemon makes it at its first start" in missing.stdout
+    assert not (config.parent / "state" / "store.db").exists()
+    made = rerund("db", "upgrade", "-c", config)
+    assert made.exit_code == 0
+    assert "upgraded to version" in made.stdout
     status = json.loads(rerund("db", "status", "--json", "-c", config).stdout)
     reports, *others = status["parts"]
     assert reports["part"] == "reports"
@@ -333,7 +337,9 @@ def test_the_schema_is_made_and_its_version_told(config):
     assert {part["place"] for part in status["parts"]} == {reports["place"]}
     assert [part["expected"] for part in others] == [None, None]
     assert status["current"]
-    assert rerund("db", "upgrade", "-c", config).exit_code == 0
+    again = rerund("db", "upgrade", "-c", config)
+    assert again.exit_code == 0
+    assert "nothing was done" in again.stdout
 
 
 def test_tables_of_another_version_are_refused(config):

@@ -14,8 +14,6 @@ COMMANDS = {
     "journal list": ["journal", "list"],
     "journal release": ["journal", "release", 1],
     "results": ["results", "S1"],
-    "db status": ["db", "status"],
-    "db upgrade": ["db", "upgrade"],
 }
 
 
@@ -24,7 +22,11 @@ async def config(tmp_path):
     """The configuration of a daemon that has made its files, where everybody may read it."""
     async with Site(tmp_path) as site:
         await site.settled()
-        for words in COMMANDS.values():  # imports what a command wants, with every right
+        for words in (
+            *COMMANDS.values(),
+            ["db", "status"],
+            ["db", "upgrade"],
+        ):  # imports what a command wants, with every right
             rerund(*words, "-c", site.config)
     with open_folder() as folder:
         shutil.copytree(tmp_path / "state", folder / "state")
@@ -48,6 +50,14 @@ async def test_a_state_directory_that_is_shut_is_named_by(config, words):
         line = refused(config, *words)
     assert "no permission to enter" in line
     assert str(config.parent / "state") in line
+
+
+@pytest.mark.parametrize("word", ["status", "upgrade"])
+async def test_a_state_directory_that_is_shut_is_a_problem_of_the_reports_for_db(config, word):
+    with locked(config.parent / "state"):
+        done = rerund("db", word, "-c", config)
+    assert done.exit_code == UNAVAILABLE
+    assert "no permission to enter" in done.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

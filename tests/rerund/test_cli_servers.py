@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE
 from rerund.demo import messages
@@ -52,8 +53,35 @@ def test_servers_are_looked_at_upgraded_and_named(site, settings):
 
     code, after = status(site)
     assert (code, after["current"]) == (0, True)
-    assert rerund("db", "upgrade", "-c", site.config).exit_code == 0
+    again = rerund("db", "upgrade", "-c", site.config)
+    assert again.exit_code == 0
+    assert [line.split(": ")[2] for line in again.stdout.splitlines()] == [
+        f"version {after['parts'][0]['expected']} already, nothing was done",
+        "every index is there",
+        "answers; there is nothing to upgrade in it",
+    ]
     assert rerund("order", "list", "-c", site.config).exit_code == 0
+
+
+@pytest.mark.parametrize("part", ["reports", "numbers"])
+def test_a_server_that_is_away_hides_no_other(tmp_path, settings, part):
+    away, wrong = {
+        "reports": ("mysql", {"database": "nowhere"}),
+        "numbers": ("redis", {"socket": str(tmp_path / "nothing.sock")}),
+    }[part]
+    server = replace(getattr(settings, away), **wrong)
+    site = Site(tmp_path)
+    with site.config.open("a") as file:
+        file.write(config_of(replace(settings, **{away: server})))
+
+    upgraded = rerund("db", "upgrade", "-c", site.config)
+    code, told = status(site)
+
+    problems = {each["part"]: each["problem"] for each in told["parts"]}
+    assert [name for name, problem in problems.items() if problem] == [part]
+    assert (told["parts"][1]["current"], told["parts"][1]["missing"]) == (True, [])
+    assert code == upgraded.exit_code == (UNAVAILABLE if part == "reports" else 0)
+    assert ("daemons work without it" in upgraded.stdout) == (part == "numbers")
 
 
 async def test_a_daemon_makes_nothing_on_a_server(site, settings, servers):

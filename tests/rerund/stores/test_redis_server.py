@@ -40,6 +40,7 @@ def assert_works(cache):
         cache.notify(7)
         heard.wait_for(1)
         leave()
+        assert cache.problem() is None
     assert logs == []
 
 
@@ -47,6 +48,7 @@ def assert_away(cache):
     with capture_logs() as logs:
         cache.publish(7, {1: 2})
         cache.subscribe(7, Heard())()
+        assert cache.problem() is not None
     assert {line["event"] for line in logs} == {"number_cache_away", "notices_away"}
     return logs
 
