@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_type_hints
 
-from pydantic import AfterValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, Field, Strict, ValidationError, create_model
 
 from drivers.hl7.order_section import Hl7OrderSection
 from drivers.hl7.sections import (
@@ -69,7 +69,11 @@ def _known_encoding(name: str) -> str:
 
 def _dialect_table(dialect: type[AstmDialect | Hl7Dialect]) -> type[Table]:
     """The `[dialect]` table: a key for each switch of the protocol, and no other."""
-    types = get_type_hints(dialect) | {"encoding": Annotated[str, AfterValidator(_known_encoding)]}
+    types = {
+        name: Annotated[kind, Strict()] if kind in (bool, int, float, str) else kind
+        for name, kind in get_type_hints(dialect).items()
+    }
+    types["encoding"] = Annotated[str, Strict(), AfterValidator(_known_encoding)]
     fields: dict[str, Any] = {
         field.name: (types[field.name], field.default) for field in dataclasses.fields(dialect)
     }

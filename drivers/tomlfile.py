@@ -21,11 +21,21 @@ _SYNTAX_ERROR = re.compile(
     r"(?P<what>.*?)(?: \(at (?:line (?P<line>\d+), column \d+|end of document)\))?", re.DOTALL
 )
 
-_SENTENCES = {"missing": "is missing", "extra_forbidden": "unknown key"}
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "model_type": "must be a table",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "string_type": "must be text in quotes",
+    "path_type": "must be text in quotes",
+}
 
 # Only of these is the offending value shown: they hold words and numbers, never a secret.
 _SHOWN = {"literal_error", "enum", "greater_than", "greater_than_equal"}
 _SHOWN |= {"less_than", "less_than_equal", "int_parsing", "float_parsing", "bool_parsing"}
+_SHOWN |= {"int_type", "float_type", "bool_type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +104,14 @@ class TomlFile:
         return Problem(self.name, self.line(path), key_text(path), message)
 
 
-def from_validation_error(error: ValidationError, file: TomlFile) -> list[Problem]:
-    """Every problem that pydantic found in the data of a file, in the order of its lines."""
-    problems = [_validation_problem(details, file) for details in error.errors()]
+def from_validation_error(
+    error: ValidationError, file: TomlFile, at: KeyPath = ()
+) -> list[Problem]:
+    """Every problem that pydantic found in the data of a file, in the order of its lines.
+
+    `at` is where in the file the data stand.
+    """
+    problems = [_validation_problem(details, file, at) for details in error.errors()]
     return sorted(problems, key=lambda problem: problem.line)
 
 
@@ -113,8 +128,8 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, name: str) -> Pro
     return Problem(name, line, "", parts["what"])
 
 
-def _validation_problem(details: ErrorDetails, file: TomlFile) -> Problem:
-    path = details["loc"]
+def _validation_problem(details: ErrorDetails, file: TomlFile, at: KeyPath) -> Problem:
+    path = (*at, *details["loc"])
     if details["type"] != "missing":
         # What pydantic appends to name the branch of a union is no key of the file.
         while path and path not in file.lines:

@@ -11,7 +11,7 @@ from rerund.http.tokens import read_tokens
 
 Checker = Callable[[Path], list[Problem]]
 
-_CONFIG = {"daemon", "instrument", "journal", "store", "http"}
+_CONFIG = config.ConfigFile.model_fields.keys() - {"rerun"}  # which a profile has too
 _TOKENS = {"token"}
 _LAB = {"lab_id", "format", "device", "report"}
 
@@ -26,10 +26,14 @@ def problems(path: Path) -> list[Problem]:
         return _of_config(path)
     if "protocol" in tables or "specimen" in tables:
         return _of_profile(path)
+    if "rerun" in tables:
+        return _of_config(path)
     if tables & _TOKENS:
         return _of_tokens(path)
     if tables & _LAB:
         return _of_lab_file(path)
+    if not tables and "token" in path.name.lower():
+        return []  # nobody has a token yet
     what = "expected a configuration ([daemon], [[instrument]]), a profile or a lab file"
     return [Problem(str(path), 1, "", what)]
 

@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, ValidationError
 
 from drivers.profile import AnyProfile, ProfileError
 from drivers.profile import load as load_profile
@@ -24,6 +18,8 @@ from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect as AstmDialect
 from protocols.hl7.dialect import Dialect as Hl7Dialect
 from rerund.config_http import HttpSection, http_problems
+from rerund.config_reading import Reading
+from rerund.config_section import FilePath, Seconds, Section
 from rerund.config_stores import StoreSection, store_problems, store_settings
 from rerund.logs import LogFormat, LogLevel
 from rerund.stores.settings import StoreSettings
@@ -56,23 +52,16 @@ def _link(url: str) -> str:
     return url
 
 
-Seconds = Annotated[float, Field(gt=0)]
 ZoneName = Annotated[str, AfterValidator(_zone)]
 LinkText = Annotated[str, AfterValidator(_link)]
-
-
-class Section(BaseModel):
-    """A table of the file; a key it does not know is a problem."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DaemonSection(Section):
     """`[daemon]`: where it lives and how it speaks."""
 
-    state_dir: Path = Path("/var/lib/rerund")
+    state_dir: FilePath = Path("/var/lib/rerund")
     lab_id: int = Field(default=1, ge=1)
-    drivers_dir: Path | None = None
+    drivers_dir: FilePath | None = None
     timezone: ZoneName | None = None
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
@@ -164,89 +153,81 @@ class Config:
 def load(path: Path) -> Config:
     """Read a configuration file. Raises ConfigError with every problem of it."""
     try:
-        document = TomlFile.read(path)
+        reading = Reading(TomlFile.read(path))
     except TomlError as error:
         raise ConfigError(error.problems) from error
-    try:
-        file = ConfigFile.model_validate(document.data)
-    except ValidationError as error:
-        problems = from_validation_error(error, document) + _unusable_drivers(document)
-        raise ConfigError(problems) from error
-    problems = _clashes(file, document) + store_problems(file.store, document)
-    links = [(section.id, parse_url(section.link)) for section in file.instrument]
-    problems += http_problems(file.http, document, links)
-    instruments = []
-    for position, section in enumerate(file.instrument):
-        try:
-            instruments.append(_resolve(section, file.daemon))
-        except _InstrumentError as error:
-            problems += error.problems(document, position)
-    if problems:
-        raise ConfigError(problems)
+    file, sections = _read(reading)
+    profiles = _profiles(reading, file.daemon.drivers_dir)
+    reading.add(_clashes(sections, reading.document))
+    reading.add(store_problems(file.store, reading.document))
+    links = [(section.id, parse_url(section.link)) for section in sections.values()]
+    reading.add(http_problems(file.http, reading.document, links))
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    file = file.model_copy(update={"instrument": list(sections.values())})
+    instruments = [
+        Instrument(
+            section=section,
+            url=parse_url(section.link),
+            profile=profiles[position],
+            timezone=_timezone(section.timezone or file.daemon.timezone),
+        )
+        for position, section in sections.items()
+    ]
     embedded = file.store.path or file.daemon.state_dir / "store.db"
     return Config(file, tuple(instruments), store_settings(file.store, embedded))
 
 
-class _InstrumentError(Exception):
-    """What is wrong with one instrument: a key of it and a sentence, or problems elsewhere."""
+def _read(reading: Reading) -> tuple[ConfigFile, dict[int, InstrumentSection]]:
+    """Return the tables as far as they are of use, and the instruments by position."""
+    reading.no_others(ConfigFile.model_fields)
+    file = ConfigFile.model_construct(
+        daemon=reading.table(DaemonSection, "daemon") or DaemonSection(),
+        journal=reading.table(JournalSection, "journal") or JournalSection(),
+        rerun=reading.table(RerunSection, "rerun") or RerunSection(),
+        store=reading.table(StoreSection, "store") or StoreSection(),
+        http=reading.table(HttpSection, "http") if "http" in reading.document.data else None,
+    )
+    return file, reading.array(InstrumentSection, "instrument")
 
-    def __init__(self, key: str, message: str, elsewhere: list[Problem] | None = None):
-        super().__init__(key, message)
-        self.key = key
-        self.message = message
-        self.elsewhere = elsewhere or []
 
-    def problems(self, document: TomlFile, position: int) -> list[Problem]:
-        path: tuple[str | int, ...] = ("instrument", position, *self.key.split("."))
-        return [document.problem(path, self.message), *self.elsewhere]
-
-
-def _unusable_drivers(document: TomlFile) -> list[Problem]:
-    """Return what is wrong with the drivers of a document in which other keys are wrong too."""
-    daemon, instruments = document.data.get("daemon"), document.data.get("instrument")
-    folder = daemon.get("drivers_dir") if isinstance(daemon, dict) else None
-    problems = []
+def _profiles(reading: Reading, folder: Path | None) -> dict[int, AnyProfile]:
+    """Return the profiles of the instruments by position, whatever else is wrong with these."""
+    instruments = reading.document.data.get("instrument")
+    profiles: dict[int, AnyProfile] = {}
     for position, section in enumerate(instruments if isinstance(instruments, list) else []):
         driver = section.get("driver") if isinstance(section, dict) else None
-        if isinstance(driver, str) and driver:
-            try:
-                _driver(driver, Path(folder) if isinstance(folder, str) else None)
-            except _InstrumentError as error:
-                problems += error.problems(document, position)
-    return problems
+        if isinstance(driver, str):
+            where = ("instrument", position)
+            profile = _driver(reading, where, driver, [folder] if folder else [])
+            if profile is not None:
+                profiles[position] = _own_dialect(reading, where, profile, section.get("dialect"))
+    return profiles
 
 
-def _resolve(section: InstrumentSection, daemon: DaemonSection) -> Instrument:
-    profile = _driver(section.driver, daemon.drivers_dir)
-    return Instrument(
-        section=section,
-        url=parse_url(section.link),
-        profile=_own_dialect(profile, section.dialect),
-        timezone=_timezone(section.timezone or daemon.timezone),
-    )
-
-
-def _driver(name: str, folder: Path | None) -> AnyProfile:
+def _driver(
+    reading: Reading, where: tuple[str | int, ...], name: str, folders: list[Path]
+) -> AnyProfile | None:
     try:
-        return load_profile(name, [folder] if folder else [])
+        return load_profile(name, folders)
     except ProfileError as error:
-        raise _driver_error(name, error.problems) from error
+        if error.problems[0].file == name:  # there is no such file: the mistake is in this one
+            reading.object_to((*where, "driver"), f"{name!r}: {error.problems[0].message}")
+        else:
+            reading.object_to((*where, "driver"), f"can not use {name!r}")
+            reading.add(error.problems)
+        return None
 
 
-def _driver_error(driver: str, problems: list[Problem]) -> _InstrumentError:
-    if problems[0].file == driver:  # there is no such file: the mistake is in this one
-        return _InstrumentError("driver", f"{driver!r}: {problems[0].message}")
-    return _InstrumentError("driver", f"can not use {driver!r}", problems)
-
-
-def _own_dialect(profile: AnyProfile, switches: dict[str, Any]) -> AnyProfile:
+def _own_dialect(
+    reading: Reading, where: tuple[str | int, ...], profile: AnyProfile, switches: object
+) -> AnyProfile:
     """Return the profile with the instrument's own switches: link and parser read them both."""
     try:
-        return profile.with_dialect(switches)
+        return profile.with_dialect(switches if isinstance(switches, dict) else {})
     except ValidationError as error:
-        first = error.errors()[0]
-        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise _InstrumentError(f"dialect.{first['loc'][0]}", message) from error
+        reading.add(from_validation_error(error, reading.document, (*where, "dialect")))
+        return profile
 
 
 def _timezone(name: str | None) -> dt.tzinfo:
@@ -261,18 +242,16 @@ def _timezone(name: str | None) -> dt.tzinfo:
         return dt.UTC
 
 
-def _clashes(file: ConfigFile, document: TomlFile) -> list[Problem]:
+def _clashes(sections: dict[int, InstrumentSection], document: TomlFile) -> list[Problem]:
     """Return what two instruments can not share: an id, an address, a port."""
     positions: dict[str, int] = {}
     problems = []
-    for position, section in enumerate(file.instrument):
+    for position, section in sections.items():
         if section.id in positions:
-            message = (
-                f"{section.id!r} is already that of {file.instrument[positions[section.id]].name!r}"
-            )
+            message = f"{section.id!r} is already that of {sections[positions[section.id]].name!r}"
             problems.append(document.problem(("instrument", position, "id"), message))
         positions.setdefault(section.id, position)
-    urls = {name: parse_url(file.instrument[at].link) for name, at in positions.items()}
+    urls = {name: parse_url(sections[at].link) for name, at in positions.items()}
     return problems + [
         document.problem(("instrument", positions[name], "link"), sentence)
         for name, sentence in conflicts(urls)

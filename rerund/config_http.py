@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from rerund.config_extras import missing
+from rerund.config_section import FilePath, Section
 from rerund.http.tokens import read_tokens
 from rerund.transports.url import LinkUrl, ListenUrl, normal_address, parse_url
 
@@ -34,16 +35,14 @@ def _prefix(text: str) -> str:
     return text
 
 
-class HttpSection(BaseModel):
+class HttpSection(Section):
     """`[http]`. Without this table nothing listens."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8080"
     prefix: Annotated[str, AfterValidator(_prefix)] = ""
-    tokens_file: Path
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tokens_file: FilePath
+    tls_cert: FilePath | None = None
+    tls_key: FilePath | None = None
     insecure: bool = False
     max_body_bytes: int = Field(default=1_000_000, ge=10_000)
     max_requests: int = Field(default=64, ge=1)
@@ -113,10 +112,7 @@ def tokens_place(path: Path) -> tuple[Path, int]:
     try:
         return HttpSection.model_validate(table).tokens_file, _lab_id(document)
     except ValidationError as error:
-        nested = TomlFile(
-            document.name, table, {at[1:]: n for at, n in document.lines.items() if at[0] == "http"}
-        )
-        raise TomlError(from_validation_error(error, nested)) from error
+        raise TomlError(from_validation_error(error, document, ("http",))) from error
 
 
 def _lab_id(document: TomlFile) -> int:

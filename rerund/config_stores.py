@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from drivers.tomlfile import Problem, TomlFile
 from rerund.config_extras import missing
+from rerund.config_section import FilePath, Seconds, Section
 from rerund.stores.settings import MongodbSettings, MysqlSettings, RedisSettings, StoreSettings, Tls
 
-Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[str, Field(min_length=1)]
 
@@ -27,18 +27,14 @@ def _plain_url(url: str) -> str:
     return url
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _ServerSection(_Section):
+class _ServerSection(Section):
     """What the servers have in common. The TLS files matter with `tls = true` only."""
 
-    password_file: Path | None = None
+    password_file: FilePath | None = None
     tls: bool = False
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tls_ca: FilePath | None = None
+    tls_cert: FilePath | None = None
+    tls_key: FilePath | None = None
 
     def secrets(self) -> dict[str, Any]:
         """The password and TLS as settings. Raises OSError, ValueError."""
@@ -92,10 +88,10 @@ class RedisSection(_ServerSection):
     timeout: Seconds = 2.0
 
 
-class StoreSection(_Section):
+class StoreSection(Section):
     """`[store]`: where the lab's data lies. A store without a table of its own is in `path`."""
 
-    path: Path | None = None
+    path: FilePath | None = None
     poll_interval: Seconds = 1.0
     mysql: MysqlSection | None = None
     mongodb: MongodbSection | None = None

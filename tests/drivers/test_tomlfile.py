@@ -160,8 +160,8 @@ def test_all_problems_come_at_once_in_the_order_of_the_lines() -> None:
         "f:2: colour: unknown key",
         "f:4: part[0].size: Input should be greater than 0, got 0",
         "f:5: part[1].size: is missing",
-        "f:6: part[1].unit: Input should be a valid integer",
-        "f:6: part[1].unit: Input should be a valid boolean",
+        "f:6: part[1].unit: must be a whole number, without quotes, got 'x'",
+        "f:6: part[1].unit: must be true or false, without quotes, got 'x'",
     ]
 
 

@@ -281,6 +281,11 @@ FILES = {
         CONFIG,
         [":4:"],
     ),
+    "a file with windows alone": (
+        "[rerun]\nrun_window = 1\n",
+        CONFIG,
+        [":1: instrument: is missing"],
+    ),
     "a profile with a mistake": ('name = "x"\nprotocol = "carrier pigeon"\n', CONFIG, [":2:"]),
 }
 
@@ -293,6 +298,13 @@ def test_check_of(tmp_path, text, code, places):
     assert done.exit_code == code, done.output
     for place in places:
         assert f"{path}{place}" in done.stderr
+
+
+def test_check_takes_an_empty_file_for_tokens_that_nobody_has_yet(tmp_path):
+    (tmp_path / "tokens.toml").touch()
+    (tmp_path / "rerund.toml").touch()
+    assert rerund("check", tmp_path / "tokens.toml").exit_code == 0
+    assert rerund("check", tmp_path / "rerund.toml").exit_code == CONFIG
 
 
 def test_check_tells_the_problems_of_every_file(tmp_path):

@@ -74,6 +74,80 @@ def test_every_problem_is_found_at_once(write):
     ]
 
 
+def test_a_mistake_in_one_table_hides_none_of_another(write, tmp_path):
+    (tmp_path / "pass").write_text("secret")
+    path = write(
+        SMALLEST.replace("/var/lib/rerund", '/var/lib/rerund"\nlab_id = "1')
+        + f"""\
+[store.mysql]
+port = "3306"
+tls = "yes"
+password_file = "{tmp_path}/none"
+[http]
+listen = "0.0.0.0:8080"
+[[instrument]]
+id = "42"
+name = "again"
+driver = "sysmex-xx"
+link = "listen://0.0.0.0:5001"
+[[instrument]]
+id = "44"
+driver = "mindray-cl"
+link = "listen://0.0.0.0:5003"
+dialect.max_backlog = "7"
+dialect.colour = 1
+[colours]
+"""
+    )
+
+    assert problems(path) == [
+        (3, "daemon.lab_id"),
+        (10, "store.mysql.port"),
+        (11, "store.mysql.tls"),
+        (12, "store.mysql.password_file"),
+        (13, "http.tokens_file"),
+        (16, "instrument[1].id"),
+        (18, "instrument[1].driver"),
+        (20, "instrument[2].name"),
+        (24, "instrument[2].dialect.max_backlog"),
+        (25, "instrument[2].dialect.colour"),
+        (26, "colours"),
+    ]
+
+
+WRONG_TYPES = {
+    "a number in quotes": ('[store.mysql]\nport = "3306"', 9, "store.mysql.port"),
+    "a truth in quotes": ('[store.redis]\ntls = "yes"', 9, "store.redis.tls"),
+    "a truth as a number": ("[store.redis]\ntls = 1", 9, "store.redis.tls"),
+    "a number as a truth": ("[journal]\nmax_megabytes = true", 9, "journal.max_megabytes"),
+    "a duration in quotes": ('[rerun]\nhistory_window = "72"', 9, "rerun.history_window"),
+    "text without quotes": ("[store.mysql]\nuser = 7", 9, "store.mysql.user"),
+    "a path without quotes": ("[store]\npath = 7", 9, "store.path"),
+    "a table as text": ('store = "here"', 8, "instrument[0].store"),
+    "a switch in quotes": ('dialect.max_frame = "64"', 8, "instrument[0].dialect.max_frame"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key"), WRONG_TYPES.values(), ids=WRONG_TYPES)
+def test_a_value_of_another_type_is_refused(write, text, line, key):
+    assert problems(write(f"{SMALLEST}{text}\n")) == [(line, key)]
+
+
+def test_a_number_in_quotes_is_told_as_what_it_is(write):
+    with pytest.raises(config.ConfigError, match=r"store\.mysql\.port: must be a whole number"):
+        config.load(write(f'{SMALLEST}[store.mysql]\nport = "3306"\n'))
+
+
+@pytest.mark.parametrize("text", ["instrument = 1\n", "[instrument]\nid = 1\n", "daemon = 1\n"])
+def test_a_table_that_is_none_is_a_problem(write, text):
+    assert (1, text.strip("[").split("]")[0].split(" ")[0]) in problems(write(text))
+
+
+def test_a_whole_number_is_a_duration(write):
+    loaded = config.load(write(f"{SMALLEST}[rerun]\nhistory_window = 60\n"))
+    assert loaded.file.rerun.history_window == 60.0
+
+
 @pytest.mark.parametrize(
     ("change", "line", "key"),
     [

@@ -115,7 +115,7 @@ def test_a_mistake_in_http_has_its_line(tmp_path):
     path.write_text('[daemon]\n[http]\ntokens_file = "t"\nport = 1\n')
     done = rerund("token", "list", "-c", path)
     assert done.exit_code == CONFIG
-    assert f"{path}:4: port" in done.stderr
+    assert f"{path}:4: http.port" in done.stderr
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
