@@ -7,7 +7,6 @@ profiles of the same name.
 
 import codecs
 import dataclasses
-import difflib
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,6 +25,7 @@ from drivers.hl7.sections import (
     Hl7SpecimenSection,
     OrderResultSection,
 )
+from drivers.nearest import nearest
 from drivers.order_section import OrderSection
 from drivers.quirks import QUIRKS
 from drivers.sections import (
@@ -215,11 +215,32 @@ def _load(path: Path, _modified: int, _size: int) -> AnyProfile:
 def _find(name_or_path: str | Path, search_path: Sequence[Path]) -> Path:
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return Path(name_or_path)
-    for folder in (*search_path, SHIPPED):
+    folders = (*search_path, SHIPPED)
+    for folder in folders:
         path = folder / f"{name_or_path}.toml"
         if path.is_file():
             return path
-    names = available(search_path)
-    near = difflib.get_close_matches(name_or_path, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-    raise ProfileError([Problem(name_or_path, 1, "", f"no such driver; {hint}")])
+    raise ProfileError(
+        [Problem(name_or_path, 1, "", f"no such driver; {_hint(name_or_path, folders)}")]
+    )
+
+
+def _hint(name: str, folders: Sequence[Path]) -> str:
+    files = {file.stem: file for folder in reversed(folders) for file in folder.glob("*.toml")}
+    near = nearest(name, {known: _about(file) for known, file in files.items()})
+    if not near:
+        return f"known: {', '.join(sorted(files))}"
+    *others, last = map(repr, near)
+    return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
+def _about(file: Path) -> str:
+    """Return vendor and models of a profile, nothing of one that can not be read."""
+    try:
+        data = TomlFile.read(file).data
+    except TomlError:
+        return ""
+    models = data.get("models")
+    return " ".join(
+        [str(data.get("vendor", "")), *map(str, models if isinstance(models, list) else [])]
+    )

@@ -54,6 +54,15 @@ def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> N
             for profile in profiles
         ],
     )
+    typer.echo(_LEGEND)
+
+
+_LEGEND = """\
+What stands behind results, QC, rerun marks and queries, by the strongest source: manual (the
+vendor's document), digest (someone's table of it), capture (what an instrument sent), code (a
+program that worked with it), family (an instrument like it), unknown (no source), - (the profile
+does not tell it). rerun "by history": no mark is known, waiting list and history tell. unverified:
+how much nobody has checked yet, said one by one by `rerund drivers show NAME`."""
 
 
 def _models(models: Sequence[str]) -> str:

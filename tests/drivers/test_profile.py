@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from drivers.nearest import nearest
 from drivers.profile import Profile, ProfileError, available, load
 from drivers.result import Interpretation
 
@@ -147,6 +148,33 @@ def test_an_unknown_name_is_told_with_the_nearest_one() -> None:
         load("quite-another")
     with pytest.raises(ProfileError, match="can not be read"):
         load(Path("none.toml"))
+
+
+NEAR = {
+    "sysmx-xn": ["sysmex-xn"],
+    "Sysmex XN-1000": ["sysmex-xn"],
+    "BC-6800": ["mindray-bc"],
+    "alinity": ["abbott-alinity-ci", "abbott-alinity-ci-astm", "abbott-alinity-m"],
+}
+
+
+@pytest.mark.parametrize(("wanted", "names"), NEAR.items(), ids=NEAR)
+def test_an_unknown_name_is_understood_by_vendor_and_model(wanted: str, names: list[str]) -> None:
+    with pytest.raises(ProfileError) as raised:
+        load(wanted)
+    said = str(raised.value).partition("did you mean ")[2]
+    assert said.rstrip("?").replace(" or ", ", ").replace("'", "").split(", ") == names
+
+
+def test_a_local_profile_that_can_not_be_read_is_still_meant_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "our-analyzer.toml").write_text("name =", encoding="utf-8")
+    with pytest.raises(ProfileError, match="did you mean 'our-analyzer'"):
+        load("our-analyser", [tmp_path])
+
+
+def test_no_name_is_like_none() -> None:
+    assert nearest("", {"sysmex-xn": "Sysmex"}) == []
+    assert nearest("sysmex", {}) == []
 
 
 @pytest.mark.parametrize("name", available())

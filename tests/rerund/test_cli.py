@@ -184,6 +184,8 @@ def test_the_list_of_drivers_says_what_stands_behind_each_thing_they_tell():
     assert words["sysmex-xn"][-6:] == ["digest", "digest", "digest", "digest", "query", "4"]
     assert words["sysmex-xp"][-7:] == ["digest", "digest", "by", "history", "-", "-", "3"]
     assert words["generic-astm"][-3:] == ["query,", "push", "1"]
+    legend = rerund("drivers", "list").stdout.partition("What stands behind")[2]
+    assert all(f"{kind} (" in legend for kind in get_args(Backing))
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(GOLDEN.iterdir())])
