@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
+from rerund.cli.answers import listed
 from rerund.cli.exits import REFUSED, UNAVAILABLE, fail
 from rerund.cli.options import CONFIG_DEFAULT, ConfigOption, JsonOption, load_config, opened_service
-from rerund.cli.rerun_report import listed, print_checked, print_confirmed, print_report
+from rerund.cli.rerun_log import print_log
+from rerund.cli.rerun_report import print_checked, print_confirmed, print_report
 from rerund.cli.tables import print_json
 from rerund.rerun.confirm import Choice, Confirmation
 from rerund.rerun.refusals import Refusal
@@ -18,8 +20,11 @@ from rerund.stores.ports import StoreUnavailable
 if TYPE_CHECKING:
     from rerund.rerun.service import RerunService
 
+A = TypeVar("A")
+
 app = typer.Typer(
-    help="Reruns of a report: show, request, confirm, cancel, auto-check.", no_args_is_help=True
+    help="Reruns of a report: show, log, request, confirm, cancel, auto-check.",
+    no_args_is_help=True,
 )
 
 ReportArgument = Annotated[int, typer.Argument(metavar="REPORT", help="The lab_report_id.")]
@@ -37,9 +42,7 @@ def _refused(error: Refusal) -> NoReturn:
     fail(f"{error.code}: {error}{more}", REFUSED)
 
 
-def _asked(
-    config: Path, ask: Callable[["RerunService", int], dict[str, object]]
-) -> dict[str, object]:
+def _asked(config: Path, ask: Callable[["RerunService", int], A]) -> A:
     """Ask the service of the configured stores, or say what it refuses and exit 1."""
     with opened_service(config) as (service, lab_id):
         try:
@@ -57,11 +60,31 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a report: its flag, the open rerun, originals and the values to review."""
-    answer = _asked(config, lambda service, lab_id: service.show(lab_id, report))
+    answer, device = _asked(
+        config,
+        lambda service, lab_id: (
+            service.show(lab_id, report),
+            service.pinned_device(lab_id, report),
+        ),
+    )
     if as_json:
         print_json(answer)
     else:
-        print_report(answer, load_config(config).file.rerun.rerun_overdue)
+        print_report(answer, load_config(config).file.rerun.rerun_overdue, device)
+
+
+@app.command(epilog="Example: rerund rerun log 1001")
+def log(
+    report: ReportArgument,
+    config: ConfigOption = CONFIG_DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the activity log of a report, oldest first: what was asked, came, and was decided."""
+    lines = _asked(config, lambda service, lab_id: service.activity(lab_id, report))
+    if as_json:
+        print_json(lines)
+    else:
+        print_log(report, lines)
 
 
 @app.command(epilog="Example: rerund rerun request 1001 --index 1 --index 3 --reason 'clot?'")

@@ -1,14 +1,12 @@
 """How `rerund rerun` prints a report and what was decided on it."""
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import typer
 
+from rerund.cli.answers import Object, objects, words
 from rerund.cli.tables import print_table
-
-Object = Mapping[str, object]
 
 _FLAGS = ("normal", "redrawn", "redrawn", "rerun requested", "rerun values to review")
 
@@ -23,21 +21,11 @@ _REASONS = {
 }
 
 
-def listed(value: object) -> list[object]:
-    """A list of an answer."""
-    return value if isinstance(value, list) else []
+def print_report(answer: Object, overdue: float, device: str) -> None:
+    """Print the fetch answer; a rerun that is open for `overdue` seconds says so.
 
-
-def _objects(value: object) -> list[Object]:
-    return [entry for entry in listed(value) if isinstance(entry, dict)]
-
-
-def _words(values: object) -> str:
-    return ", ".join(map(str, listed(values))) or "none"
-
-
-def print_report(answer: Object, overdue: float) -> None:
-    """Print the fetch answer; a rerun that is open for `overdue` seconds says so."""
+    `device` is the instrument that alone may run it, if it was asked for.
+    """
     flag = int(str(answer["sampleRedrawFlag"]))
     typer.echo(
         f"report {answer['lab_report_id']}: sampleRedrawFlag {flag} ({_FLAGS[flag]}),"
@@ -45,32 +33,44 @@ def print_report(answer: Object, overdue: float) -> None:
     )
     active = answer["active"]
     if isinstance(active, dict):
-        _print_open(active, overdue)
-    _print_originals(_objects(answer["originals"]))
-    _print_reruns(_objects(answer["reruns"]))
+        _print_open(active, overdue, device)
+    _print_originals(objects(answer["originals"]))
+    _print_reruns(objects(answer["reruns"]))
 
 
-def _print_open(active: Object, overdue: float) -> None:
+def _print_open(active: Object, overdue: float, device: str) -> None:
     since = int(str(active["created_at"]))
     late = ", OVERDUE" if time.time() - since > overdue else ""
     asked = f"by user {active['created_by']}" if active["type"] == "Manual" else "by rule"
     typer.echo(
         f"open rerun {active['rerun_number']} ({active['type']}, requested {asked}"
         f" at {datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}{late}):"
-        f" {_words(active['parameter_names'])}"
+        f" {words(active['parameter_names'])}"
     )
     typer.echo(
-        f"  requested {_words(active['requested_parameters'])};"
-        f" came {_words(active['fulfilled_parameters'])};"
-        f" failed {_words(active['failed_parameters'])}"
+        f"  requested {words(active['requested_parameters'])};"
+        f" came {words(active['fulfilled_parameters'])};"
+        f" failed {words(active['failed_parameters'])}"
     )
+    given = {"reason": active["reason"], "dilution": active["dilution"], "instrument": device}
+    said = "; ".join(f"{name}: {text}" for name, text in given.items() if text)
+    if said:
+        typer.echo(f"  {said}")
 
 
 def _print_originals(originals: list[Object]) -> None:
     print_table(
-        ["index", "parameter", "shown", "units", "run at", "from"],
+        ["index", "parameter", "shown", "units", "run at", "instrument", "from"],
         [
-            [v["index"], v["parameter_name"], _text(v), v.get("units"), v.get("run_at"), _source(v)]
+            [
+                v["index"],
+                v["parameter_name"],
+                _text(v),
+                v.get("units"),
+                v.get("run_at"),
+                v.get("device_name"),
+                _source(v),
+            ]
             for v in originals
         ],
     )
@@ -91,7 +91,17 @@ def _print_reruns(reruns: list[Object]) -> None:
     if not reruns:
         return
     print_table(
-        ["index", "parameter", "rerun", "value", "units", "run at", "type", "requested"],
+        [
+            "index",
+            "parameter",
+            "rerun",
+            "value",
+            "units",
+            "run at",
+            "instrument",
+            "type",
+            "requested",
+        ],
         [
             [
                 v["index"],
@@ -100,6 +110,7 @@ def _print_reruns(reruns: list[Object]) -> None:
                 _text(v),
                 v["units"],
                 v["run_at"],
+                v["device_name"],
                 v["rerun_type"],
                 "yes" if v["requested"] else "no",
             ]
@@ -112,15 +123,15 @@ def print_confirmed(report: int, answer: Object) -> None:
     """Print what a confirmation changed."""
     amended = ", amended" if answer["amended"] else ""
     typer.echo(
-        f"rerun {_words(answer['settled'])} of report {report} settled{amended};"
+        f"rerun {words(answer['settled'])} of report {report} settled{amended};"
         f" sampleRedrawFlag {answer['sampleRedrawFlag']}"
     )
-    for value in _objects(answer["confirmed"]):
+    for value in objects(answer["confirmed"]):
         old = "" if value["old"] is None else f", was {value['old']}"
         typer.echo(
             f"  {value['parameter_name']}: {value['value']} of rerun {value['rerun_number']}{old}"
         )
-    typer.echo(f"  kept as they were: {_words(answer['kept'])}")
+    typer.echo(f"  kept as they were: {words(answer['kept'])}")
 
 
 def print_checked(report: int, answer: Object) -> None:
@@ -129,7 +140,7 @@ def print_checked(report: int, answer: Object) -> None:
         typer.echo(f"rerun {answer['rerun_number']} of report {report} requested")
     else:
         typer.echo(f"no rerun of report {report} was created: {_REASONS[str(answer['reason'])]}")
-    qualified = _objects(answer["qualified"])
+    qualified = objects(answer["qualified"])
     if qualified:
         print_table(
             ["index", "parameter", "value", "condition", "bound"],

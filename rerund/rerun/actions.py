@@ -16,13 +16,13 @@ from rerund.rerun.confirm import Confirmation, confirm
 from rerund.rerun.draft import SYSTEM_USER, Draft
 from rerund.rerun.instants import iso, seconds
 from rerund.rerun.lab import Lab
-from rerund.rerun.records import EventKind, EventRow
+from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventKind, EventRow
 from rerund.rerun.refusals import Conflict, NotFound
 from rerund.rerun.requests import RerunRequest, cancel, request
 from rerund.rerun.rules import Rules
 from rerund.rerun.service_stores import LabCache, Stores, load_cases, write
 from rerund.rerun.submitted import Submission, Submitted, receive_submitted
-from rerund.rerun.views import SampleView, sample_view, show
+from rerund.rerun.views import SampleView, activity_line, sample_view, show
 from rerund.rerun.workspace import Alert, AlertHook, alerts_of, no_alert
 from rerund.stores.ports import ReportBusy, StaleReport, StoreUnavailable
 
@@ -220,7 +220,7 @@ class Actions:
         stores, lab = self._stores, self._labs.get(lab_id)
         rows = stores.reports.reports(lab_id, [lab_report_id])
         if not rows:
-            raise NotFound("not_found", f"there is no report {lab_report_id} in this lab")
+            raise _no_report(lab_report_id)
         ledger = stores.reports.ledger_of_reports(lab_id, [lab_report_id])
         return load_cases(stores, lab, rows, ledger)[0], lab
 
@@ -250,6 +250,21 @@ class Actions:
 
         return self._decide(attempt)
 
+    def activity(self, lab_id: int, lab_report_id: int) -> list[dict[str, object]]:
+        """The activity log of one report, oldest first. Raises NotFound."""
+        self._check_report(lab_id, lab_report_id)
+        return [activity_line(row) for row in self._stores.reports.activity(lab_id, lab_report_id)]
+
+    def pinned_device(self, lab_id: int, lab_report_id: int) -> str:
+        """The instrument that alone may run the open rerun of a report; '' for any."""
+        rows = self._stores.reports.waiting_rows(lab_id, [lab_report_id])
+        reruns = [row for row in rows if row.rerun_number and row.status in OPEN_WAITING]
+        return reruns[0].device_id if reruns else ANY_DEVICE
+
+    def _check_report(self, lab_id: int, lab_report_id: int) -> None:
+        if not self._stores.reports.reports(lab_id, [lab_report_id]):
+            raise _no_report(lab_report_id)
+
     def results(self, lab_id: int, sample_id: str) -> SampleView:
         """Everything known of a sample, values without a report too."""
 
@@ -261,3 +276,7 @@ class Actions:
             return sample_view(sample_id, load_cases(stores, lab, rows, ledger), ledger)
 
         return self._decide(attempt)
+
+
+def _no_report(lab_report_id: int) -> NotFound:
+    return NotFound("not_found", f"there is no report {lab_report_id} in this lab")

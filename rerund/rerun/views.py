@@ -9,8 +9,11 @@ from rerund.rerun.delivery import to_payloads
 from rerund.rerun.documents import SampleRerunValues
 from rerund.rerun.instants import seconds
 from rerund.rerun.model import Payload
-from rerund.rerun.records import NO_REPORT, LedgerRow, Parameter
+from rerund.rerun.records import NO_REPORT, ActivityRow, LedgerRow, Parameter
 from rerund.rerun.requests import as_json
+from rerund.rerun.states import ActivityCode
+
+_CODES = {code.value: code.name for code in ActivityCode}
 
 
 class ReportView(msgspec.Struct):
@@ -102,6 +105,20 @@ def _other(row: LedgerRow) -> dict[str, object]:
         "reason": row.reason,
         "settled": row.settled,
         "late": row.late,
+    }
+
+
+def activity_line(row: ActivityRow) -> dict[str, object]:
+    """One line of the activity log, its code with its name."""
+    return {
+        "at": row.at,
+        "code": row.code,
+        "name": _CODES.get(row.code),
+        "rerun_number": row.rerun_number,
+        "user_id": row.user_id,
+        "event_id": row.event_id,
+        "old": row.old,
+        "new": row.new,
     }
 
 

@@ -53,6 +53,7 @@ SPOKEN_OF = {
     "order add",
     "order list",
     "rerun show",
+    "rerun log",
     "rerun request",
     "rerun confirm",
     "rerun cancel",

@@ -102,8 +102,10 @@ def test_a_report_is_shown_with_what_waits_for_review(under_review):
     shown = under_review.ok("rerun", "show", 1)
     assert "report 1: sampleRedrawFlag 4 (rerun values to review), version 2, next rerun 2" in shown
     lines = [line.split() for line in shown.splitlines()]
-    assert ["1", "WBC", "12.5", "10*3/uL", "2026-05-20T09:00:00Z", "original"] in lines
-    assert ["3", "HGB", "1", "13.9", "g/dL"] in [line[:5] for line in lines]
+    by = ["Sysmex", "XN-1000"]
+    assert ["1", "WBC", "12.5", "10*3/uL", "2026-05-20T09:00:00Z", *by, "original"] in lines
+    again = ["3", "HGB", "1", "13.9", "g/dL", "2026-05-20T09:20:00Z", *by, "machine_rerun", "no"]
+    assert again in lines
 
 
 def test_an_open_rerun_is_shown_with_what_came_and_what_is_overdue(bench):
@@ -116,6 +118,38 @@ def test_an_open_rerun_is_shown_with_what_came_and_what_is_overdue(bench):
     text = bench.config.read_text()
     bench.config.write_text(text + "\n[rerun]\nrerun_overdue = 0.000001\n")
     assert "Z, OVERDUE): WBC, HGB" in bench.ok("rerun", "show", 1)
+
+
+def test_an_open_rerun_is_shown_with_why_how_and_where_it_was_asked_for(bench):
+    why = ["--reason", "clot?", "--dilution", "1:10", "--device", "42"]
+    bench.ok("rerun", "request", 1, "--index", 1, *why)
+    shown = bench.ok("rerun", "show", 1)
+    assert "  reason: clot?; dilution: 1:10; instrument: 42\n" in shown
+    bench.ok("rerun", "cancel", 1)
+    bench.ok("rerun", "request", 1, "--index", 1)
+    assert "reason:" not in bench.ok("rerun", "show", 1)
+
+
+def test_the_activity_log_is_shown_oldest_first(bench):
+    assert bench.ok("rerun", "log", 1) == "nothing was logged of report 1\n"
+    bench.sends("09:20", WBC="12.0", HGB="13.9", rerun=-1)
+    bench.ok("rerun", "confirm", 1, "--take", "1=1", "--user", 8)
+    bench.ok("rerun", "request", 1, "--index", 3, "--user", 7, "--reason", "clot?")
+    lines = bench.ok("rerun", "log", 1).splitlines()[3:-1]
+    said = [line.split(maxsplit=1)[1] for line in lines]
+    assert [" ".join(line.split()) for line in said] == [
+        "979 rerun values received 1 rerund 1: 12.5 → 12.0, 3: 14.0 → 13.9",
+        "980 rerun values confirmed 1 user 8 1: 12.5 → 12.0, 3: 14.0, rerun_numbers 1=1",
+        "981 rerun requested 2 user 7 3: 14.0, requested_parameters 3, type Manual, reason clot?",
+    ]
+
+
+def test_the_activity_log_is_answered_as_json(under_review):
+    under_review.ok("rerun", "cancel", 1, "--reason", "lost")
+    came, cancelled = under_review.says("rerun", "log", 1)
+    assert (came["code"], came["name"]) == (979, "RERUN_VALUES_RECEIVED")
+    assert (cancelled["code"], cancelled["new"]) == (985, {"reason": "lost"})
+    assert cancelled["old"]["rerun_numbers"] == [1]
 
 
 def test_choices_are_confirmed_and_told(under_review):
@@ -132,7 +166,8 @@ def test_choices_are_confirmed_and_told(under_review):
         ("14.0", "original"),
     ]
     lines = under_review.ok("rerun", "show", 1).splitlines()
-    assert lines[4].split() == ["1", "WBC", "12.0", "10*3/uL", "2026-05-20T09:20:00Z", "rerun", "1"]
+    assert lines[4].split()[:3] == ["1", "WBC", "12.0"]
+    assert lines[4].split()[-2:] == ["rerun", "1"]
 
 
 def test_a_confirmation_is_answered_as_json(under_review):
@@ -147,6 +182,7 @@ def test_a_confirmation_is_answered_as_json(under_review):
         (["confirm", 1, "--take", "1=7"], "unknown_rerun"),
         (["confirm", 99], "not_found"),
         (["auto-check", 99], "not_found"),
+        (["log", 99], "not_found"),
         (["request", 1, "--index", 9], "unknown_parameter"),
     ],
 )
