@@ -61,7 +61,7 @@ class Daemon:
         self._exit_code = 0
 
     async def run(self) -> int:
-        """Run until SIGTERM, SIGINT or a failed disk; returns the exit code (see cli/exits.py).
+        """Run until SIGTERM, SIGINT or a failed disk; returns 0 or one of the codes above.
 
         Raises JournalError and StoreError when the state directory can not be used.
         """

@@ -109,11 +109,6 @@ class LinkConnection(Connection):
         """Whether no transfer is under way and no reply is owed."""
         return self._session.is_neutral and self._owed is None
 
-    @property
-    def is_reading(self) -> bool:
-        """Whether bytes are taken from the line."""
-        return not self._pauses
-
     # From the transport.
 
     @_boundary

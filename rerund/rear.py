@@ -13,6 +13,7 @@ from time import time
 
 from rerund.child import Child
 from rerund.config import Config
+from rerund.configured_rules import rules_of
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
@@ -31,7 +32,6 @@ from rerund.registrar_channel import (
 )
 from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun
-from rerund.rerun.rules import Rules
 from rerund.stores.ports import Lease
 from rerund.waiting_list import WaitingList, unpack_row
 
@@ -151,22 +151,3 @@ def _answer(ticket: int, asker: asyncio.StreamWriter) -> Callable[[JournalError 
             asker.write(encode(Marked(ticket, None if error is None else str(error))))
 
     return marked
-
-
-def rules_of(config: Config) -> Rules:
-    """Return the service's rules as they are configured."""
-    windows = config.file.rerun
-    return Rules(
-        late_order_window=windows.late_order_window,
-        sample_id_window=windows.sample_id_window,
-        history_window=windows.history_window,
-        clock_tolerance=windows.clock_tolerance,
-        resend_window=windows.resend_window,
-        auto_rerun_max_age=windows.auto_rerun_max_age,
-        rerun_overdue=windows.rerun_overdue,
-        keep_parallel=frozenset(
-            instrument.device_id
-            for instrument in config.instruments
-            if instrument.section.parallel == "keep"
-        ),
-    )

@@ -122,7 +122,7 @@ class WaitingListRefresh:
         self._noticed.set()
         self._kept: Sequence[OpenRerun] = ()
         self._kept_at = 0.0
-        self.close = numbers.subscribe(lab_id, self._noticed.set)
+        numbers.subscribe(lab_id, self._noticed.set)
 
     @property
     def closed_within(self) -> float:

@@ -16,9 +16,6 @@ USAGE = 2
 UNAVAILABLE = 69
 """The daemon's files are not there, or not to be read (EX_UNAVAILABLE)."""
 
-IO_ERROR = 74
-"""The journal can not commit (EX_IOERR): nothing is acknowledged any more."""
-
 CONFIG = 78
 """A configuration, profile or lab file is wrong (EX_CONFIG)."""
 

@@ -53,7 +53,7 @@ def opened_stores(config: configuration.Config) -> Iterator["OpenStores"]:
 @contextmanager
 def opened_service(path: Path) -> Iterator[tuple["RerunService", int]]:
     """Open the rerun service on the configured stores; yields it and the lab's id."""
-    from rerund.rear import rules_of
+    from rerund.configured_rules import rules_of
     from rerund.rerun.service import RerunService
 
     config = load_config(path)

@@ -6,8 +6,8 @@ import msgspec
 
 from rerund.child_line import packed
 from rerund.config import Config
+from rerund.configured_rules import rules_of
 from rerund.logs import LogFormat, LogLevel
-from rerund.rear import rules_of
 from rerund.rerun.rules import Rules
 from rerund.stores.settings import StoreSettings
 

@@ -20,7 +20,6 @@ class Lab:
 
     def __init__(self, data: LabData):
         self.lab_id = data.lab_id
-        self.device_ids = frozenset(device.device_id for device in data.devices)
         self._parameters = {
             form.report_format_id: {parameter.index: parameter for parameter in form.parameters}
             for form in data.formats

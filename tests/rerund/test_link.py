@@ -159,12 +159,12 @@ async def test_more_than_the_limit_sent_ahead_of_a_commit_waits_on_the_line(benc
         await until(lambda: link.counters.frames)
         [connection] = link.connections
         line.say(FRAMES[1])
-        await until(lambda: not connection.is_reading)
+        await until(lambda: connection._pauses)
         line.say(FRAMES[2] + EOT)
         disk.go_on()
         await line.hears(ACK * 3)
         await until(lambda: bench.received)
-        assert connection.is_reading
+        assert not connection._pauses
     assert bench.entries() == [("received", MESSAGE)]
 
 
@@ -586,7 +586,7 @@ async def test_a_peer_that_does_not_take_its_replies_is_not_read_until_it_does(b
         await line.sends(FRAMES[0])
         [connection] = link.connections
         connection.pause_writing()
-        assert not connection.is_reading
+        assert connection._pauses
         line.say(FRAMES[1])
         connection.resume_writing()
         await line.hears(ACK)

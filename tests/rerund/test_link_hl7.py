@@ -134,13 +134,13 @@ async def test_more_than_the_backlog_waits_on_the_line(bench):
     line.say(encode(message("0")))
     await until(lambda: link.counters.frames)
     [connection] = link.connections
-    assert connection.is_reading
+    assert not connection._pauses
     line.say(encode(message("1")))
-    await until(lambda: not connection.is_reading)
+    await until(lambda: connection._pauses)
     line.say(encode(message("2")))
     disk.go_on()
     assert [await answer(line) for _ in range(3)] == [("AA", str(n)) for n in range(3)]
-    assert connection.is_reading
+    assert not connection._pauses
 
 
 ENHANCED = {
