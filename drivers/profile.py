@@ -45,7 +45,7 @@ from drivers.tomlfile import Problem, TomlError, TomlFile, from_validation_error
 from protocols.astm.dialect import Dialect as AstmDialect
 from protocols.hl7.dialect import Dialect as Hl7Dialect
 
-SHIPPED = Path(__file__).parent / "profiles"
+SHIPPED = Path(__file__).resolve().parent / "profiles"
 
 
 class ProfileError(Exception):
@@ -177,6 +177,8 @@ class Hl7Profile(Profile):
 
 AnyProfile = AstmProfile | Hl7Profile
 
+Origin = Literal["shipped", "local", "local_override"]
+
 
 def available(search_path: Iterable[Path] = ()) -> list[str]:
     """The names of all profiles: those of the local folders and the shipped ones."""
@@ -184,9 +186,17 @@ def available(search_path: Iterable[Path] = ()) -> list[str]:
     return sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
 
 
+def origin(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Origin:
+    """Say whether a profile is shipped, local, or a local one in place of a shipped one."""
+    path = find(name_or_path, search_path)
+    if path.parent.resolve() == SHIPPED:
+        return "shipped"
+    return "local_override" if (SHIPPED / path.name).is_file() else "local"
+
+
 def load(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> AnyProfile:
     """Load a profile by name, or from a `.toml` file. Raises ProfileError with all problems."""
-    path = _find(name_or_path, search_path)
+    path = find(name_or_path, search_path)
     try:
         stat = path.stat()
     except OSError:
@@ -212,7 +222,8 @@ def _load(path: Path, _modified: int, _size: int) -> AnyProfile:
     return profile
 
 
-def _find(name_or_path: str | Path, search_path: Sequence[Path]) -> Path:
+def find(name_or_path: str | Path, search_path: Sequence[Path] = ()) -> Path:
+    """Return the file of a profile; a local one comes first. Raises ProfileError."""
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return Path(name_or_path)
     folders = (*search_path, SHIPPED)

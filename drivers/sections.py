@@ -11,10 +11,18 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from drivers.pathschema import (
+    ASTM_PATH,
+    TEXTS,
+    kind_field_of,
+    one_or_several,
+    run_times_of,
+)
 from drivers.result import Comparator, Confidence, Evidence, Kind, NextAction, RunKind
 from drivers.source import FieldPath, PathRule, Pattern, Source, SourceRule
 
@@ -39,7 +47,7 @@ def several(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(several), WithJsonSchema(TEXTS)]
 
 
 class Table(BaseModel):
@@ -96,7 +104,11 @@ def _kind_field(field: object) -> FieldPath | Literal["sample_id"]:
 class KindMark(Test):
     """`[[kind]]`: what tells a QC, calibration or training message from a patient's."""
 
-    field: Annotated[FieldPath | Literal["sample_id"], PlainValidator(_kind_field)]
+    field: Annotated[
+        FieldPath | Literal["sample_id"],
+        PlainValidator(_kind_field),
+        WithJsonSchema(kind_field_of(ASTM_PATH)),
+    ]
 
     kind: Kind
 
@@ -209,12 +221,18 @@ class ResultSection(Table):
     value: SourceRule = Source.parse("R.4")
     units: SourceRule = Source.parse("R.5")
     reference_range: SourceRule = Source.parse("R.6")
-    flags: Annotated[tuple[FieldPath, ...], PlainValidator(_flag_paths)] = _flag_paths("R.7")
+    flags: Annotated[
+        tuple[FieldPath, ...],
+        PlainValidator(_flag_paths),
+        WithJsonSchema(one_or_several(ASTM_PATH)),
+    ] = _flag_paths("R.7")
     no_flag: Texts = ()
     status: PathRule = FieldPath.parse("R.9")
-    run_at: Annotated[tuple[Source | Literal["main"], ...], PlainValidator(_run_times)] = (
-        _run_times(["R.13", "R.12", "O.23"])
-    )
+    run_at: Annotated[
+        tuple[Source | Literal["main"], ...],
+        PlainValidator(_run_times),
+        WithJsonSchema(run_times_of(ASTM_PATH)),
+    ] = _run_times(["R.13", "R.12", "O.23"])
     dilution: SourceRule | None = None
     undiluted: Texts = ()
     replicate: SourceRule | None = None

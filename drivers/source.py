@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
+
+from drivers.pathschema import ASTM_PATH, REGULAR_EXPRESSION, source_of
 
 _PATH = re.compile(
     r"(?P<record>[HPORQLC])\.(?P<field>[1-9]\d?)"
@@ -120,6 +122,8 @@ def compile_pattern(text: object) -> re.Pattern[str]:
         raise ValueError(f"not a regular expression: {error}") from None
 
 
-SourceRule = Annotated[Source, PlainValidator(Source.parse)]
-PathRule = Annotated[FieldPath, PlainValidator(FieldPath.parse)]
-Pattern = Annotated[re.Pattern[str], PlainValidator(compile_pattern)]
+SourceRule = Annotated[Source, PlainValidator(Source.parse), WithJsonSchema(source_of(ASTM_PATH))]
+PathRule = Annotated[FieldPath, PlainValidator(FieldPath.parse), WithJsonSchema(ASTM_PATH)]
+Pattern = Annotated[
+    re.Pattern[str], PlainValidator(compile_pattern), WithJsonSchema(REGULAR_EXPRESSION)
+]

@@ -7,8 +7,9 @@ empty `OBX.6.*`, the second subcomponent of a component `OBX.3.1.2`.
 import re
 from typing import Annotated
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 
+from drivers.pathschema import HL7_PATH, one_or_several, source_of
 from drivers.source import ANY_COMPONENT, FieldPath, Source
 
 _PATH = re.compile(
@@ -46,7 +47,13 @@ def parse_sources(rule: object) -> tuple[Source, ...]:
     return tuple(map(parse_source, rule if isinstance(rule, list) else [rule]))
 
 
-PathRule = Annotated[FieldPath, PlainValidator(parse_path)]
-PathRules = Annotated[tuple[FieldPath, ...], PlainValidator(parse_paths)]
-SourceRule = Annotated[Source, PlainValidator(parse_source)]
-SourceRules = Annotated[tuple[Source, ...], PlainValidator(parse_sources)]
+_SOURCE = source_of(HL7_PATH)
+
+PathRule = Annotated[FieldPath, PlainValidator(parse_path), WithJsonSchema(HL7_PATH)]
+PathRules = Annotated[
+    tuple[FieldPath, ...], PlainValidator(parse_paths), WithJsonSchema(one_or_several(HL7_PATH))
+]
+SourceRule = Annotated[Source, PlainValidator(parse_source), WithJsonSchema(_SOURCE)]
+SourceRules = Annotated[
+    tuple[Source, ...], PlainValidator(parse_sources), WithJsonSchema(one_or_several(_SOURCE))
+]

@@ -5,7 +5,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, field_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
 
 from drivers.hl7.paths import (
     PathRule,
@@ -17,6 +17,7 @@ from drivers.hl7.paths import (
     parse_source,
     parse_sources,
 )
+from drivers.pathschema import HL7_PATH, kind_field_of, run_times_of
 from drivers.sections import (
     AlsoValue,
     KindMark,
@@ -119,9 +120,11 @@ class Hl7ResultSection(ResultSection):
     reference_range: SourceRule = parse_source("OBX.7")
     flags: PathRules = parse_paths("OBX.8.1")
     status: PathRule = parse_path("OBX.11")
-    run_at: Annotated[tuple[Source | Literal["main"], ...], PlainValidator(_run_times)] = (
-        _run_times(["OBX.19", "OBX.14", "OBR.22"])
-    )
+    run_at: Annotated[
+        tuple[Source | Literal["main"], ...],
+        PlainValidator(_run_times),
+        WithJsonSchema(run_times_of(HL7_PATH)),
+    ] = _run_times(["OBX.19", "OBX.14", "OBR.22"])
     dilution: SourceRule | None = parse_source(["TCD.3.4", "TCD.2.4", "TCD.4.4"])
     undiluted: Texts = ("1",)
     replicate: SourceRule | None = None
@@ -153,7 +156,11 @@ def _kind_field(field: object) -> FieldPath | Literal["sample_id"]:
 class Hl7KindMark(KindMark):
     """`[[kind]]`: what tells a QC, calibration or training message from a patient's."""
 
-    field: Annotated[FieldPath | Literal["sample_id"], PlainValidator(_kind_field)]
+    field: Annotated[
+        FieldPath | Literal["sample_id"],
+        PlainValidator(_kind_field),
+        WithJsonSchema(kind_field_of(HL7_PATH)),
+    ]
 
 
 STANDARD_KINDS = tuple(

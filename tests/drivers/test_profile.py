@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.nearest import nearest
-from drivers.profile import Profile, ProfileError, available, load
+from drivers.profile import SHIPPED, Profile, ProfileError, available, load, origin
 from drivers.result import Interpretation
 
 MakeProfile = Callable[..., Profile]
@@ -175,6 +175,16 @@ def test_a_local_profile_that_can_not_be_read_is_still_meant_by_its_name(tmp_pat
 def test_no_name_is_like_none() -> None:
     assert nearest("", {"sysmex-xn": "Sysmex"}) == []
     assert nearest("sysmex", {}) == []
+
+
+def test_a_profile_is_shipped_or_local_or_a_local_one_in_place_of_a_shipped_one(
+    tmp_path: Path, small_profile: str
+) -> None:
+    (tmp_path / "small.toml").write_text(small_profile, encoding="utf-8")
+    (tmp_path / "sysmex-xn.toml").write_text(small_profile, encoding="utf-8")
+    assert origin("sysmex-xn") == origin(SHIPPED / "sysmex-xn.toml") == "shipped"
+    assert origin("sysmex-xn", [tmp_path]) == "local_override"
+    assert origin("small", [tmp_path]) == origin(tmp_path / "small.toml") == "local"
 
 
 @pytest.mark.parametrize("name", available())

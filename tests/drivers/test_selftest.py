@@ -8,6 +8,8 @@ import pytest
 
 from drivers.profile import load
 from drivers.selftest import check, read_sample
+from protocols.astm.frame import encode
+from protocols.hl7 import mllp
 
 SAMPLE = b"# a comment\nH|\\^&|||Analyzer\nP|1\nO|1|S1\nR|1|^^^GLU|5.5|mmol/L\nL|1|N\n"
 
@@ -40,3 +42,26 @@ def test_a_refusal_can_be_what_is_expected(tmp_path: Path) -> None:
     assert check(load("sysmex-xn"), tmp_path / "case.astm") == []
     assert check(load("generic-astm"), tmp_path / "case.astm") != []
     assert read_sample(load("sysmex-xn"), tmp_path / "case.astm") == {"error": "other_sender"}
+
+
+def test_an_expectation_may_be_elsewhere_and_is_an_object(tmp_path: Path) -> None:
+    (tmp_path / "case.astm").write_bytes(SAMPLE)
+    elsewhere = tmp_path / "elsewhere.json"
+    elsewhere.write_text('{"samples": [{"sample_id": "S1"}]}', encoding="utf-8")
+    assert check(load("generic-astm"), tmp_path / "case.astm", elsewhere) == []
+    elsewhere.write_text("[]", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected an object"):
+        check(load("generic-astm"), tmp_path / "case.astm", elsewhere)
+
+
+def test_what_came_over_the_line_is_a_sample_too(tmp_path: Path) -> None:
+    framed = tmp_path / "framed.astm"
+    framed.write_bytes(b"".join(encode(line + b"\r", 1) for line in SAMPLE.splitlines()[1:]))
+    (tmp_path / "bare.astm").write_bytes(SAMPLE)
+    profile = load("generic-astm")
+    assert read_sample(profile, framed) == read_sample(profile, tmp_path / "bare.astm")
+    message = b"MSH|^~\\&|A\rPID|1\rOBR|1|S1\rOBX|1|NM|GLU||5.5\r"
+    (tmp_path / "framed.hl7").write_bytes(mllp.encode(message) + mllp.encode(message))
+    (tmp_path / "bare.hl7").write_bytes(message + message)
+    hl7 = load("generic-hl7")
+    assert read_sample(hl7, tmp_path / "framed.hl7") == read_sample(hl7, tmp_path / "bare.hl7")

@@ -1,0 +1,90 @@
+"""The JSON schema of profiles: it takes every shipped one, and sees the mistakes of a writer."""
+
+import tomllib
+import warnings
+from typing import Any, get_args
+
+import jsonschema_rs
+import pytest
+
+from drivers.profile import SHIPPED
+from drivers.schema import Protocol, profile_schema
+
+SHIPPED_PROFILES = sorted(SHIPPED.glob("*.toml"))
+
+PATHS: dict[Protocol, tuple[str, str]] = {"astm": ("O.3", "R.3.4"), "hl7": ("OBR.3", "OBX.3.1")}
+
+
+@pytest.fixture(scope="module", params=get_args(Protocol))
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    found: Protocol = request.param
+    return found
+
+
+def small(protocol: Protocol, /, **changes: Any) -> dict[str, Any]:
+    """The smallest profile, with changes by `table__key`, or of a key at the top."""
+    specimen, test_code = PATHS[protocol]
+    profile: dict[str, Any] = {
+        "name": "small",
+        "version": "1",
+        "vendor": "Test",
+        "models": "One",
+        "protocol": protocol,
+        "specimen": {"id": specimen},
+        "result": {"test_code": test_code},
+        "rerun": {"marked": False},
+    }
+    for place, value in changes.items():
+        table, _, key = place.partition("__")
+        if key:
+            profile.setdefault(table, {})[key] = value
+        else:
+            profile[table] = value
+    return profile
+
+
+@pytest.mark.parametrize("file", SHIPPED_PROFILES, ids=lambda path: path.stem)
+def test_a_shipped_profile_is_valid(file: Any) -> None:
+    data = tomllib.loads(file.read_text(encoding="utf-8"))
+    jsonschema_rs.validate(profile_schema(data["protocol"]), data)
+
+
+def test_the_smallest_profile_is_valid(protocol: Protocol) -> None:
+    assert jsonschema_rs.is_valid(profile_schema(protocol), small(protocol))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protocol": "lis2"},
+        {"name": "Has Blanks"},
+        {"result__test_code": "OBX3"},
+        {"result__test_code": {"join": ["OBX.3"], "wiht": "^"}},
+        {"result__test_code": {"with": "^"}},
+        {"result__decimal_sign": ";"},
+        {"result__flags": "no path"},
+        {"result__run_at": "tomorrow"},
+        {"result__status_codes": {"F": "finished"}},
+        {"specimen__idd": "O.3"},
+        {"dialect__encoding": 8},
+        {"dialect__no_such_switch": True},
+        {"kind": [{"field": "somewhere", "equals": "Q", "kind": "qc"}]},
+        {"rerun": {}},
+    ],
+    ids=str,
+)
+def test_a_mistake_is_seen(protocol: Protocol, changes: dict[str, Any]) -> None:
+    assert not jsonschema_rs.is_valid(profile_schema(protocol), small(protocol, **changes))
+
+
+def test_each_switch_of_a_dialect_is_explained(protocol: Protocol) -> None:
+    switches = profile_schema(protocol)["$defs"]["DialectTable"]["properties"]
+    explained = {name for name, switch in switches.items() if switch.get("description")}
+    assert {"encoding", "header_backslash", "utf16_escapes"} <= explained
+    assert len(explained) > len(switches) / 2
+
+
+def test_it_is_made_without_a_warning(protocol: Protocol) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        profile_schema(protocol)
