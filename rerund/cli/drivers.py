@@ -1,31 +1,18 @@
 """`rerund drivers`: what instruments rerund knows, how well, and whether a profile works."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drivers import selftest
-from drivers.profile import AnyProfile, Profile, ProfileError, available, load
+from drivers.profile import Origin, Profile, available, origin
 from drivers.sections import KindMark, RerunMark
-from rerund.cli.exits import REFUSED, USAGE, fail, fail_with
+from rerund.cli import drivers_schema, drivers_test
 from rerund.cli.options import JsonOption
+from rerund.cli.profiles import FolderOption, load_profile
 from rerund.cli.tables import print_json, print_table
 
-app = typer.Typer(help="Driver profiles: list, show and test them.", no_args_is_help=True)
-
-FolderOption = Annotated[
-    Path | None,
-    typer.Option("--drivers-dir", metavar="DIR", help="A folder of profiles of your own."),
-]
-
-
-def _load(name: str, folder: Path | None) -> AnyProfile:
-    try:
-        return load(name, [folder] if folder else [])
-    except ProfileError as error:
-        fail_with(error.problems)
+app = typer.Typer(help="Driver profiles: list, show, write and test them.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: rerund drivers list")
@@ -36,22 +23,29 @@ def list_profiles(folder: FolderOption = None, as_json: JsonOption = False) -> N
     manual), capture, code (a program that worked), family (an instrument like it). Orders
     reach it as the answer to its query, or as a push; a dash is an instrument of results only.
     """
-    profiles = [_load(name, folder) for name in available([folder] if folder else [])]
+    search_path = [folder] if folder else []
+    profiles = [load_profile(name, folder) for name in available(search_path)]
+    origins = [origin(profile.name, search_path) for profile in profiles]
     if as_json:
-        print_json([_summary(profile) for profile in profiles])
+        print_json(
+            [
+                _summary(profile) | {"origin": place}
+                for profile, place in zip(profiles, origins, strict=True)
+            ]
+        )
         return
     print_table(
         ["name", "protocol", "models", "results", "QC", "rerun", "query", "orders", "unverified"],
         [
             [
-                profile.name,
+                profile.name + _MARKS[place],
                 profile.protocol,
                 _models(profile.models),
                 *(backing or "-" for backing in _backings(profile).values()),
                 ", ".join(_orders(profile)) or "-",
                 len(profile.unverified),
             ]
-            for profile in profiles
+            for profile, place in zip(profiles, origins, strict=True)
         ],
     )
     typer.echo(_LEGEND)
@@ -63,6 +57,13 @@ vendor's document), digest (someone's table of it), capture (what an instrument 
 program that worked with it), family (an instrument like it), unknown (no source), - (the profile
 does not tell it). rerun "by history": no mark is known, waiting list and history tell. unverified:
 how much nobody has checked yet, said one by one by `rerund drivers show NAME`."""
+
+
+_MARKS: dict[Origin, str] = {
+    "shipped": "",
+    "local": " (local)",
+    "local_override": " (local, replaces the shipped one)",
+}
 
 
 def _models(models: Sequence[str]) -> str:
@@ -111,13 +112,15 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a profile says, its sources, and what nobody has verified yet."""
-    profile = _load(name, folder)
+    profile = load_profile(name, folder)
+    found = origin(name, [folder] if folder else [])
     if as_json:
         # What a path means is written by the fallback: pydantic would warn that it is no path.
         said = profile.model_dump(mode="json", fallback=str, warnings=False)
-        print_json(_summary(profile) | {"profile": said})
+        print_json(_summary(profile) | {"origin": found, "profile": said})
         return
-    typer.echo(f"{profile.name} {profile.version}: {profile.vendor} {', '.join(profile.models)}")
+    models = ", ".join(profile.models)
+    typer.echo(f"{profile.name} {profile.version}{_MARKS[found]}: {profile.vendor} {models}")
     if profile.about:
         typer.echo(profile.about)
     for source in profile.source:
@@ -159,61 +162,5 @@ def _looked_for(mark: KindMark | RerunMark) -> str:
     return "= " + ", ".join(mark.equals or ())
 
 
-@app.command("test", epilog="Example: rerund drivers test ./analyzer.toml samples/*.astm")
-def check_profiles(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A name, or a path to a profile.")
-    ] = None,
-    samples: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[SAMPLE...]", help="CASE.astm or CASE.hl7 files, each with its CASE.json."
-        ),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every profile there is.")] = False,
-    golden: Annotated[
-        Path | None,
-        typer.Option("--golden", metavar="DIR", help="Take the samples from DIR/NAME/."),
-    ] = None,
-    folder: FolderOption = None,
-) -> None:
-    """Check a profile, and that it reads golden samples as the JSON beside them says.
-
-    Exits 1 when a sample reads differently, 78 when a profile itself is wrong.
-    """
-    if every == (name is not None):
-        fail("either NAME or --all", USAGE)
-    names = available([folder] if folder else []) if every else [name or ""]
-    profiles = [_load(each, folder) for each in names]
-    as_said = [_reads(profile, _samples(profile, samples or [], golden)) for profile in profiles]
-    if not all(as_said):
-        raise typer.Exit(REFUSED)
-
-
-def _samples(profile: AnyProfile, samples: list[Path], golden: Path | None) -> list[Path]:
-    found = sorted((golden / profile.name).glob(f"*.{profile.protocol}")) if golden else []
-    return [*samples, *found]
-
-
-def _reads(profile: AnyProfile, samples: list[Path]) -> bool:
-    """Print how a profile reads its samples; False when one is read differently."""
-    failed = 0
-    for sample in samples:
-        differences = _differences(profile, sample)
-        failed += bool(differences)
-        for difference in differences:
-            typer.echo(f"{sample}: {difference}", err=True)
-    if not samples:
-        typer.echo(f"{profile.name}: valid; there is no sample to read")
-    else:
-        typer.echo(f"{profile.name}: valid; {len(samples) - failed} of {len(samples)} samples read")
-    return not failed
-
-
-def _differences(profile: AnyProfile, sample: Path) -> list[str]:
-    try:
-        return selftest.check(profile, sample)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}", USAGE)
-    except ValueError as error:
-        fail(f"{sample.with_suffix('.json')}: {error}", USAGE)
+for module in (drivers_schema, drivers_test):
+    module.register(app)

@@ -40,6 +40,7 @@ SPOKEN_OF = {
     "results",
     "demo",
     "drivers list",
+    "drivers schema",
     "drivers show",
     "drivers test",
     "journal list",
@@ -214,46 +215,6 @@ def test_an_unknown_driver_is_named():
     shown = rerund("drivers", "show", "no-such")
     assert shown.exit_code == CONFIG
     assert "no-such" in shown.stderr
-
-
-def test_drivers_read_their_golden_samples():
-    done = rerund("drivers", "test", "--all", "--golden", GOLDEN)
-    assert done.exit_code == 0, done.output
-    assert len(done.stdout.splitlines()) == len(list(GOLDEN.iterdir()))
-
-
-def test_a_driver_without_samples_says_so():
-    done = rerund("drivers", "test", "sysmex-xn")
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert "no sample" in done.stdout
-
-
-def test_a_sample_that_reads_differently_is_told(tmp_path):
-    sample = tmp_path / "case.astm"
-    sample.write_bytes(RERUN.read_bytes())
-    sample.with_suffix(".json").write_text('{"samples": [{"sample_id": "OTHER"}]}')
-    done = rerund("drivers", "test", "sysmex-xn", sample)
-    assert done.exit_code == REFUSED
-    assert 'samples[0].sample_id: expected "OTHER", got "S-1001"' in done.stderr
-    assert "0 of 1 samples" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "arguments", [[], ["sysmex-xn", "--all"], ["sysmex-xn", "no-such.astm"]], ids=str
-)
-def test_drivers_test_explains_its_wrong_use(arguments):
-    done = rerund("drivers", "test", *arguments)
-    assert done.exit_code == USAGE
-    assert done.stderr
-
-
-def test_a_sample_without_valid_json_is_named(tmp_path):
-    sample = tmp_path / "case.astm"
-    sample.write_bytes(RERUN.read_bytes())
-    sample.with_suffix(".json").write_text("{")
-    done = rerund("drivers", "test", "sysmex-xn", sample)
-    assert done.exit_code == USAGE
-    assert "case.json" in done.stderr
 
 
 FINE = """
