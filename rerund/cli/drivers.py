@@ -7,7 +7,7 @@ import typer
 
 from drivers.profile import Origin, Profile, available, origin
 from drivers.sections import KindMark, RerunMark
-from rerund.cli import drivers_schema, drivers_test
+from rerund.cli import drivers_new, drivers_schema, drivers_test
 from rerund.cli.options import JsonOption
 from rerund.cli.profiles import FolderOption, load_profile
 from rerund.cli.tables import print_json, print_table
@@ -162,5 +162,5 @@ def _looked_for(mark: KindMark | RerunMark) -> str:
     return "= " + ", ".join(mark.equals or ())
 
 
-for module in (drivers_schema, drivers_test):
+for module in (drivers_new, drivers_schema, drivers_test):
     module.register(app)
