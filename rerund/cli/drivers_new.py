@@ -47,12 +47,15 @@ def new(
         fail(f"{output}: a profile is called like its file, {name}.toml", USAGE)
     data = _read(capture)
     shown = "from stdin" if capture == "-" else Path(capture).name
+    shown = "".join(c if c.isprintable() else "?" for c in shown)
     try:
         text = draft_profile(name, data, shown)
     except CaptureError as error:
         fail(f"{capture}: {error}")
     _write(output, text)
-    typer.echo(f"{output} written: a draft. Read it, then: rerund drivers test {output} {capture}")
+    typer.echo(
+        f"{output} written: a draft. Read it, then: rerund decode --driver {output} {capture}"
+    )
 
 
 def _read(capture: str) -> bytes:

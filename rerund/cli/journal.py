@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from rerund.cli import journal_export
 from rerund.cli.exits import UNAVAILABLE, fail
 from rerund.cli.options import (
     CONFIG_DEFAULT,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rerund.journal.rows import EntryState, StoredEntry, StoredPayload
 
 app = typer.Typer(
-    help="The journal: list and show entries; hold, release, replay and prune them.",
+    help="The journal: list, show and export entries; hold, release, replay and prune them.",
     no_args_is_help=True,
 )
 
@@ -306,3 +307,6 @@ def _change(config: Path, entry_id: int, what: str, change: Callable[[Path], boo
     if not done:
         fail(f"entry {entry_id} is {entry.state}: nothing of it can be {what}")
     typer.echo(f"entry {entry_id} {what}")
+
+
+journal_export.register(app)

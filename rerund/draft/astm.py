@@ -2,17 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from drivers.fields import Fields, Picker
 from drivers.source import Source
 from protocols.astm.dialect import Dialect
-from protocols.astm.message import Message, parse
-from protocols.astm.text import Delimiters
+from rerund.draft.astm_rows import Records, read_records
 from rerund.draft.capture import Capture, CaptureError
 from rerund.draft.codes import find_names
-from rerund.draft.ids import Found, find_id, places_of
+from rerund.draft.ids import Found, find_id, id_lines, places_of
 from rerund.draft.parts import (
     rerun_table,
     sender_lines,
@@ -22,7 +19,7 @@ from rerund.draft.parts import (
     value_lines,
     value_rule,
 )
-from rerund.draft.seen import Row, Seen, codes
+from rerund.draft.seen import Seen, codes
 from rerund.draft.toml import Line, Table
 
 _TIMES = {
@@ -32,7 +29,7 @@ _TIMES = {
     "O.23": "by the standard when results were reported: a rerun may repeat it",
     "O.22": "by the standard when results were reported: a rerun may repeat it",
 }
-_TEST_CODES = ("R.3.4", "R.3.5", "R.3.1", "R.3.2", "R.3.7", "R.3.3", "R.3.6", "R.3")
+_TEST_CODES = ("R.3.4", "R.3.5", "R.3.1", "R.3.2", "R.3.7", "R.3.3", "R.3.6")
 _PLACED = re.compile(r"[^/]+(/\d{1,3}){2,}")
 _STATUS = ("R.9", "R.10", "R.8")
 
@@ -49,29 +46,10 @@ _NO_RESULTS = Table(
 )
 
 
-@dataclass
-class Records:
-    """What the messages of a capture hold, by kind of row."""
-
-    headers: list[Row] = field(default_factory=list)
-    orders: list[Row] = field(default_factory=list)
-    results: list[Row] = field(default_factory=list)
-    queries: list[Row] = field(default_factory=list)
-    comments: int = 0
-    """C records that follow a result."""
-    begun: int = 0
-    """Messages and orders, so that each has a number of its own."""
-    orphans: int = 0
-    """Results without an order."""
-
-
 def astm_tables(capture: Capture) -> list[Table]:
     """Return the tables of a draft, most likely first where there is a choice."""
     dialect = Dialect(**capture.switches)
-    records = Records()
-    for text in capture.texts:
-        for message in parse(text, dialect):
-            _collect(message, dialect, records)
+    records = read_records(capture.texts, dialect)
     if not records.headers:
         raise CaptureError("there is no H record in it")
     headers, orders, results, queries = (
@@ -106,41 +84,6 @@ def astm_tables(capture: Capture) -> list[Table]:
     return tables
 
 
-def _collect(message: Message, dialect: Dialect, records: Records) -> None:
-    picker = Picker(message.delimiters, dialect)
-    around: dict[str, Fields] = {}
-    records.begun += 1
-    has_result = False
-
-    def row() -> Row:
-        return _row(records.begun, picker, around, message.delimiters)
-
-    for record in message.records:
-        kind = record.type
-        if kind == "H":
-            around["H"] = record.fields
-            records.headers.append(row())
-        elif kind == "P":
-            around.pop("O", None)
-            around["P"] = record.fields
-        elif kind == "O":
-            records.begun += 1
-            around["O"] = record.fields
-            records.orders.append(row())
-        elif kind in ("R", "Q"):
-            around[kind] = record.fields
-            (records.results if kind == "R" else records.queries).append(row())
-            records.orphans += kind == "R" and "O" not in around
-            around.pop(kind)
-        elif kind == "C" and has_result:
-            records.comments += 1
-        has_result = kind == "R" or (has_result and kind == "C")
-
-
-def _row(order: int, picker: Picker, around: dict[str, Fields], marks: Delimiters) -> Row:
-    return Row(order, picker, dict(around), 0, marks.component, marks.repeat)
-
-
 def _message_lines(headers: Seen) -> Iterator[Line]:
     yield from sender_lines([row.parts("H", 5) for row in headers.rows], "H.5")
     if headers.filled("H.4"):
@@ -168,20 +111,6 @@ def _specimen_lines(orders: Seen, asked: set[str]) -> Iterator[Line]:
     yield from id_lines(found, ["O.3.*", "O.4.*"])
 
 
-def id_lines(found: Found, default: list[str]) -> Iterator[Line]:
-    """Yield where the specimen's id is, what else was seen, and what to look for."""
-    if found.best is None:
-        yield Line("id", default, ("no id of a specimen was seen: this is where others have it",))
-    else:
-        check = "check with a barcode that you know: not the rack, position, sequence or patient"
-        yield Line("id", found.best, (*found.said, check))
-    if found.stand_in:
-        doubt = f"{found.best} is empty in some: this is shown then, and matches nothing"
-        yield Line("stand_in", found.stand_in, (doubt,))
-    doubt = "ids that stand for a barcode that could not be read: send one, and see"
-    yield Line("unreliable", ["^ERR"], (doubt,), active=False)
-
-
 def _result_tables(results: Seen, records: Records) -> list[Table]:
     rule, why = value_rule(results, "R", 4)
     lines = [*_name_lines(results), *value_lines(results, rule, why), *_beside(results, records)]
@@ -197,8 +126,7 @@ def _result_tables(results: Seen, records: Records) -> list[Table]:
 
 def _name_lines(results: Seen) -> Iterator[Line]:
     width = results.width("R", 3)
-    places = [p for p in _TEST_CODES if p == "R.3" or int(p[4:]) <= width]
-    places = ["R.3"] if width <= 1 else places
+    places = [p for p in _TEST_CODES if int(p[4:]) <= width] if width > 1 else ["R.3"]
     extras = [f"R.3.{number}" for number in range(2, width + 1)]
     names = find_names(results, places, extras)
     saids = [results.said(path) for path in places if results.filled(path)]

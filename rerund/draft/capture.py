@@ -19,6 +19,7 @@ from rerund.draft.toml import Line
 _MSH = re.compile(rb"(?:\A|[\x0b\r\n])(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
 _HEADER = re.compile(rb"(?:\A|[\r\n]|\x02[0-7]?)[Hh][^A-Za-z0-9\s]")
 _FIRST_NUMBER = re.compile(rb"\x05\x02([0-7])")
+_CHECKSUM = re.compile(rb"[\x03\x17][0-9A-Fa-f]{2}")
 _UTF16 = re.compile(rb"\\Z(?:[0-9A-Fa-f]{4})+\\")
 
 _FRAMINGS: tuple[dict[str, Any], ...] = (
@@ -93,7 +94,10 @@ def _framing_of(data: bytes) -> tuple[dict[str, Any], list[Frame]]:
     if 2 * _damaged(frames) <= len(frames):
         return best, frames
     found = _headers(data, best) - _damaged(frames)
+    impossible = "absent" if _CHECKSUM.search(data) else "ignored"
     for switches in _FRAMINGS:
+        if switches.get("checksum") == impossible:
+            continue
         other = unframe(data, AstmDialect(**switches))
         score = _headers(data, switches) - _damaged(other)
         if score > found:

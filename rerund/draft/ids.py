@@ -1,11 +1,12 @@
 """Which of several places holds the id of the specimen."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rerund.draft.seen import Seen, are_small, are_times
+from rerund.draft.toml import Line
 
 _PADDED = re.compile(r" {2,}\S|\S {2,}| {6,}")
 """A barcode that is shorter than its field, or none at all in a field of blanks."""
@@ -88,3 +89,17 @@ def places_of(seen: Seen, record: str, field: int, weight: float) -> list[Place]
         Place(f"{record}.{field}.{number}", record, field, number, weight - 0.1 * (number - 1))
         for number in range(1, width + 1)
     ]
+
+
+def id_lines(found: Found, default: list[str]) -> Iterator[Line]:
+    """Yield where the specimen's id is, what else was seen, and what to look for."""
+    if found.best is None:
+        yield Line("id", default, ("no id of a specimen was seen: this is where others have it",))
+    else:
+        check = "check with a barcode that you know: not the rack, position, sequence or patient"
+        yield Line("id", found.best, (*found.said, check))
+    if found.stand_in:
+        doubt = f"{found.best} is empty in some: this is shown then, and matches nothing"
+        yield Line("stand_in", found.stand_in, (doubt,))
+    doubt = "ids that stand for a barcode that could not be read: send one, and see"
+    yield Line("unreliable", ["^ERR"], (doubt,), active=False)

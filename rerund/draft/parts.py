@@ -117,6 +117,7 @@ def sender_lines(names: list[list[str]], where: str) -> list[Line]:
         said = f"{where} is empty in {len(names) - len(filled)} of {len(names)} messages"
         return [Line("sender", "...", (said,), active=False)]
     common = [text.strip() for text in filled[0] if _is_in_all(text.strip(), filled)]
+    common = [text for text in common if text.isprintable()]
     words = [text for text in common if not _VERSION.fullmatch(text)] or common
     number = len(filled[0])
     if not words:

@@ -10,6 +10,9 @@ from drivers.fields import Fields, Picker
 from drivers.source import FieldPath, Source
 
 _TIME = re.compile(r"\d{8}\d{4}(\d{2}(\.\d+)?)?([+-]\d{4})?")
+_WIDEST = 20
+"""Components that are looked at."""
+
 _SMALL = re.compile(r"\d{1,4}")
 _NUMBER = re.compile(r"[<>]?=?\s*[+-]?\d+([.,]\d*)?")
 
@@ -68,7 +71,8 @@ class Seen:
 
     def width(self, record: str, position: int) -> int:
         """Return how many components a field has where it has most."""
-        return max((len(row.parts(record, position)) for row in self.rows), default=0)
+        widths = (len(row.parts(record, position)) for row in self.rows)
+        return min(max(widths, default=0), _WIDEST)
 
     def said(self, rule: Any) -> str:
         """Say what was seen at a place, in numbers."""

@@ -202,3 +202,44 @@ def test_a_wrong_local_profile_is_told_with_its_line(folder):
     done = rerund("drivers", "test", path)
     assert done.exit_code == CONFIG
     assert done.stderr.startswith(f"{path}:9: result.test_code:")
+
+
+def test_a_draft_is_written_once_and_loads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = rerund("drivers", "new", "acme-one", RERUN)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "acme-one.toml written" in done.stdout
+    first = Path("acme-one.toml").read_bytes()
+    again = rerund("drivers", "new", "acme-one", "-", stdin=b"\x0bMSH|^~\\&|A\r\x1c\r")
+    assert again.exit_code == USAGE
+    assert again.stderr == "rerund: acme-one.toml: File exists\n"
+    assert Path("acme-one.toml").read_bytes() == first
+    decoded = rerund("decode", "--driver", "acme-one.toml", RERUN)
+    assert json.loads(decoded.stdout.splitlines()[0])["sample_id"] == "S-1001"
+
+
+def test_a_draft_is_made_of_what_comes_on_stdin(tmp_path):
+    path = tmp_path / "acme-one.toml"
+    done = rerund("drivers", "new", "acme-one", "-", "--output", path, stdin=RERUN.read_bytes())
+    assert done.exit_code == 0
+    assert 'document = "capture from stdin"' in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["acme-one", "no-such.astm"], USAGE, "no-such.astm: No such file"),
+        (["Acme", RERUN], USAGE, "no name of a driver"),
+        (["acme-one", RERUN, "--output", "other.toml"], USAGE, "called like its file"),
+        (["acme-one", RERUN, "--output", "no-such/acme-one.toml"], USAGE, "No such file"),
+        (["acme-one", __file__], REFUSED, "no message begins in it"),
+        (["acme-one", "/dev/null"], REFUSED, "it is empty"),
+    ],
+)
+def test_a_draft_that_can_not_be_written_is_one_line(tmp_path, monkeypatch, arguments, code, why):
+    monkeypatch.chdir(tmp_path)
+    done = rerund("drivers", "new", *arguments)
+    assert done.exit_code == code
+    assert len(done.stderr.splitlines()) == 1
+    assert why in done.stderr
+    assert list(tmp_path.iterdir()) == []
