@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from rerund.cli.exits import USAGE, fail
-from rerund.draft.capture import CaptureError
-from rerund.draft.profile import draft_profile
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -40,6 +38,10 @@ def new(
     The comments hold positions and counts, and nothing of a patient. Exits 1 when no message is
     found in CAPTURE.
     """
+    # Imported when it is called: nothing else needs what guesses.
+    from rerund.draft.capture import CaptureError
+    from rerund.draft.profile import draft_profile
+
     output = output or Path(f"{name}.toml")
     if not _NAME.fullmatch(name):
         fail(f"{name!r} is no name of a driver: lower case, digits and hyphens only", USAGE)

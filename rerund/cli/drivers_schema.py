@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from drivers.schema import profile_schema
 from rerund.cli.tables import print_json
 
 
@@ -28,4 +27,6 @@ def schema(
 
     Name it in the first line of a profile: #:schema ./astm.schema.json
     """
+    from drivers.schema import profile_schema  # which takes longer to import than to run
+
     print_json(profile_schema(protocol.value))

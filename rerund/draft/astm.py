@@ -197,15 +197,7 @@ def _kind_tables(headers: Seen, orders: Seen) -> list[Table]:
         f"O.12 {codes(orders.texts('O.12'))}; Q is one by the standard. Have a control measured, "
         'and write what is different in its message: [[kind]] with field, equals and kind = "qc"'
     )
-    return [
-        Table(
-            "patient",
-            (
-                Line.note("ids, name, birth date and sex: P.3 to P.5, P.6, P.8, P.9"),
-                Line.note(said),
-            ),
-        )
-    ]
+    return [Table("", doubts=(said,))]
 
 
 def _query_lines(queries: Seen, found: Found) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from protocols.hl7 import mllp
 from protocols.hl7.boundary import split_messages
 from protocols.hl7.dialect import Dialect as Hl7Dialect
 from protocols.hl7.message import find_codec
-from rerund.draft.toml import Line
+from rerund.draft.toml import Line, counted
 
 _MSH = re.compile(rb"(?:\A|[\x0b\r\n])(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
 _HEADER = re.compile(rb"(?:\A|[\r\n]|\x02[0-7]?)[Hh][^A-Za-z0-9\s]")
@@ -68,7 +68,7 @@ def _read_astm(data: bytes) -> Capture:
     framing: dict[str, Any] = {}
     if STX in data:
         framing, frames = _framing_of(data)
-        form = f"{len(frames)} frames"
+        form = counted(len(frames), "frame")
         lines += _framing_lines(data, framing, frames)
         texts = list(message_texts(data, AstmDialect(**framing)))
     else:
@@ -116,7 +116,7 @@ def _headers(data: bytes, switches: dict[str, Any]) -> int:
 
 def _framing_lines(data: bytes, switches: dict[str, Any], frames: list[Frame]) -> Iterator[Line]:
     bad = _damaged(frames)
-    said = f"{len(frames)} frames, {bad} of them damaged"
+    said = f"{counted(len(frames), 'frame')}, {bad} damaged"
     if not switches:
         yield Line.note(f"{said}: numbers and checksums as in LIS01-A2")
     for key, value in switches.items():
@@ -164,7 +164,7 @@ def _is_utf8(text: bytes) -> bool:
 def _read_hl7(data: bytes) -> Capture:
     blocks = [block for block in mllp.unframe(data) if block.reason is None]
     if mllp.VT in data:
-        form = f"{len(blocks)} MLLP blocks"
+        form = counted(len(blocks), "MLLP block")
         contents = [block.content for block in blocks]
     else:
         form = "messages without blocks"
@@ -188,7 +188,7 @@ def _block_lines(data: bytes, blocks: list[mllp.Block]) -> Iterator[Line]:
         yield Line.note("the capture has no MLLP blocks: what the link does is not seen")
         return
     odd = sum(bool(block.tolerated) for block in blocks)
-    yield Line.note(f"{len(blocks)} blocks, {odd} of them without FS CR at their end")
+    yield Line.note(f"{counted(len(blocks), 'block')}, {odd} without FS CR at the end")
     if odd == len(blocks):
         text = 'no block ends with FS CR: "fs" answers at once, where the manual says so'
         yield Line("block_end", "fs", (text,), active=False)

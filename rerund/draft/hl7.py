@@ -189,7 +189,7 @@ def _kind_tables(headers: Seen, orders: Seen) -> list[Table]:
         "SPM.11 is one by the standard. Have a control measured, and write what is different in "
         'its message: [[kind]] with field, equals and kind = "qc"'
     )
-    return [Table("patient", (Line.note(said),))]
+    return [Table("", doubts=(said,))]
 
 
 def _query_lines(queries: Seen, asked: Found, found: Segments) -> Iterator[Line]:

@@ -24,7 +24,7 @@ def _head(name: str, capture: Capture) -> list[Line]:
         Line("version", "0.1", ("goes into each payload: change it with the meaning",)),
         Line("vendor", "unknown", ("as on the instrument's plate",)),
         Line("models", ["unknown"]),
-        Line("protocol", capture.protocol, (f"{len(capture.texts)} messages; {capture.form}",)),
+        Line("protocol", capture.protocol, (f"read from {capture.form}",)),
         Line("about", "A draft that nobody has checked."),
         Line("verified", []),
         Line("unverified", ["everything: guessed from one capture"]),

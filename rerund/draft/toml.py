@@ -33,21 +33,27 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a profile; with `several` one of a list of them."""
+    """A table of a profile; with `several` one of a list of them, without a name a comment."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...] = ()
     doubts: tuple[str, ...] = ()
     several: bool = False
 
     def text(self) -> Iterator[str]:
-        """Yield the table's lines; a table without an active key is a comment or empty."""
+        """Yield the table's lines."""
         yield ""
         for doubt in self.doubts:
             yield from comment(doubt)
-        yield f"[[{self.name}]]" if self.several else f"[{self.name}]"
+        if self.name:
+            yield f"[[{self.name}]]" if self.several else f"[{self.name}]"
         for line in self.lines:
             yield from line.text()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts: 1 frame, 2 frames."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def comment(text: str) -> Iterator[str]:

@@ -64,6 +64,20 @@ async def test_an_entry_is_shown_byte_by_byte_with_its_payloads(site):
     assert "99" in missing.stderr
 
 
+async def test_entries_are_exported_as_they_came(site, tmp_path):
+    await site.sends(messages.original("S001", EARLIER), STRANGE)
+    await site.settled()
+    capture = tmp_path / "capture.astm"
+    assert "of 2 entries" in site.ok("journal", "export", 1, 2, "--output", capture).stdout
+    assert capture.stat().st_mode & 0o777 == 0o600
+    frames = [site.says("journal", "show", entry)["frames_raw"] for entry in (1, 2)]
+    assert capture.read_bytes() == "".join(frames[0] + frames[1]).encode("latin-1")
+    assert site.ok("journal", "export", 1).stdout_bytes == "".join(frames[0]).encode("latin-1")
+    for arguments, code in (((1, "--output", capture), USAGE), ((1, 99), REFUSED)):
+        refused = rerund("journal", "export", *arguments, "-c", site.config)
+        assert (refused.exit_code, len(refused.stderr.splitlines())) == (code, 1)
+
+
 async def test_what_is_on_hold_can_be_released_or_given_up(site):
     await site.sends(STRANGE, STRANGE.replace("S9", "S8"), messages.original("S001", EARLIER))
     await site.settled()

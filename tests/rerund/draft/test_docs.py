@@ -102,6 +102,14 @@ def test_a_change_of_the_profile_is_told_field_by_field(desk: Desk) -> None:
     assert 'samples[0].results[0].units: expected "mmol/L", got null' in done.stderr
 
 
+def test_the_configuration_of_the_page_is_one(tmp_path: Path, desk: Desk) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    text = block.replace("/etc/rerund/drivers", str(desk.drivers))
+    Path("rerund.toml").write_text(text.replace("/var/lib/rerund", str(tmp_path)))
+    checked = rerund("check", "rerund.toml")
+    assert checked.exit_code == 0, checked.output
+
+
 def test_the_page_is_linked() -> None:
     for page in ("README.md", "CONTRIBUTING.md"):
         assert "docs/drivers.md" in (ROOT / page).read_text(encoding="utf-8")
