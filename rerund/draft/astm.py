@@ -134,10 +134,14 @@ def _name_lines(results: Seen) -> Iterator[Line]:
     if names.replicate:
         yield Line("replicate", names.replicate, ("small numbers: replicates, or something else",))
     if names.dilution:
-        doubt = "looks like dilutions; the manual may call it something else"
-        yield Line("dilution", names.dilution, (doubt,))
+        doubt = (
+            "looks like dilutions; the manual may call it something else"
+            if names.is_diluted
+            else "always 1: an undiluted specimen, or a version or count?"
+        )
+        yield Line("dilution", names.dilution, (doubt,), names.is_diluted)
         if names.undiluted:
-            yield Line("undiluted", names.undiluted)
+            yield Line("undiluted", names.undiluted, active=names.is_diluted)
     else:
         doubt = "no dilution was recognised: often R.3.5 or R.3.6, sometimes a part of the code"
         yield Line("dilution", "R.3.6", (doubt,), active=False)

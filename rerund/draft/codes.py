@@ -26,6 +26,8 @@ class Names:
     replicate: str | None = None
     dilution: Any = None
     undiluted: Any = None
+    is_diluted: bool = True
+    """Whether what looks like dilutions differs, so that it is more than a number."""
 
 
 def find_names(seen: Seen, places: Sequence[str], extras: Sequence[str]) -> Names:
@@ -46,7 +48,9 @@ def find_names(seen: Seen, places: Sequence[str], extras: Sequence[str]) -> Name
     if dilution is None:
         return found
     undiluted = sorted({text for text in seen.texts(dilution) if text in {"1", "UNDILUTED"}})
-    return Names(found.test_code, found.why, found.replicate, dilution, undiluted or None)
+    texts = {text for text in seen.texts(dilution) if text}
+    is_sure = len(texts) > 1 or not texts <= _FACTORS
+    return Names(found.test_code, found.why, found.replicate, dilution, undiluted or None, is_sure)
 
 
 def _within(seen: Seen, main: str) -> Names | None:
@@ -131,7 +135,13 @@ def _are_dilutions(seen: Seen, path: str) -> bool:
     if texts and all(map(_DILUTION.fullmatch, texts)):
         return True
     is_after = path in ("R.3.5", "R.3.6")
-    return is_after and bool(texts) and texts <= _FACTORS and not _differ_in_an_order(seen, path)
+    return (
+        is_after
+        and bool(texts)
+        and "1" in texts
+        and texts <= _FACTORS
+        and not _differ_in_an_order(seen, path)
+    )
 
 
 def _differ_in_an_order(seen: Seen, path: str) -> bool:

@@ -9,7 +9,8 @@ from rerund.draft.toml import Line, Table
 _COMMA = re.compile(r"[<>]?\s*-?\d+,\d+")
 _POINT = re.compile(r"[<>]?\s*-?\d+\.\d+")
 _NO_NUMBER = re.compile(r"[-*+>.]{2,}")
-_VERSION = re.compile(r"[\dA-Z]?\d[\d.\-_]*\w*|\d.*")
+_VERSION = re.compile(r"[\dA-Z]?\d[\d.\-_]*\w*|[.\d].*")
+_DOTTED = re.compile(r"\d+(\.\w+)+")
 
 STANDARD_STATUS = {
     "F": "final",
@@ -118,16 +119,21 @@ def sender_lines(names: list[list[str]], where: str) -> list[Line]:
         return [Line("sender", "...", (said,), active=False)]
     common = [text.strip() for text in filled[0] if _is_in_all(text.strip(), filled)]
     common = [text for text in common if text.isprintable()]
-    words = [text for text in common if not _VERSION.fullmatch(text)] or common
+    words = [text for text in common if not _VERSION.fullmatch(text)]
     number = len(filled[0])
-    if not words:
+    if not common:
         return [Line("sender", "...", (f"{where} differs from message to message",), active=False)]
+    before = next((n for n, text in enumerate(filled[0]) if _DOTTED.fullmatch(text.strip())), 0)
+    ahead = [text.strip() for text in filled[0][:before] if text.strip() in words]
     doubt = (
         f"one of {number} parts of {where}: it must be in every message of the instrument, so "
         "the model's name rather than a site, a serial number or a version"
     )
     held = "remove this once the sender is sure: then messages of other instruments are held"
-    return [Line("sender", words[0], (doubt,)), Line("other_sender", "note", (held,))]
+    return [
+        Line("sender", (ahead or words[:1] or common[:1])[-1], (doubt,)),
+        Line("other_sender", "note", (held,)),
+    ]
 
 
 def _is_in_all(text: str, names: list[list[str]]) -> bool:

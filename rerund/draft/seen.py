@@ -131,7 +131,7 @@ def codes(texts: Iterable[str], longest: int = 2) -> str:
         if len(code) <= longest and code.isascii() and code.isalnum() and not code.islower()
     ]
     hidden = len(counts) - len(shown)
-    return ", ".join(shown + [f"and {hidden} longer ones"] * bool(hidden)) or "nothing"
+    return ", ".join(shown + [f"{hidden} longer"] * bool(hidden)) or "nothing"
 
 
 def path_text(record: str, position: int, component: int | None = None) -> str:

@@ -117,6 +117,8 @@ SIGNS: list[tuple[str, str, Any]] = [
     ("Na|5.5|mmol/L", "test_code", "R.3"),
     ("^^^687/10|5.5", "dilution", {"from": "R.3.4", "match": "^[^/]*/([^/]*)"}),
     ("^^^GLU^GLU^1:10|5.5", "dilution", "R.3.6"),
+    ("^^^GLU^GLU^1|5.5", "dilution", None),
+    ("^^^GLU^GLU^1|5.5\rR|2|^^^UREA^UREA^5|5.5", "dilution", "R.3.6"),
     ("^^^GLU^^^|5.5", "dilution", None),
 ]
 
@@ -132,6 +134,9 @@ def test_a_sender_is_the_part_that_is_a_name_and_always_the_same() -> None:
     two = [b"H|\\^&|||17^Ana One^1.2", *RECORDS[1:], b"H|\\^&|||18^Ana One^1.2", *RECORDS[1:]]
     message = tomllib.loads(draft_profile("one", b"\r".join(two), "x"))["message"]
     assert (message["sender"], message["other_sender"]) == ("Ana One", "note")
+    site = [b"H|\\^&|||Ward 7^Lab^Ana One^1.2.3^S4711", *RECORDS[1:]]
+    message = tomllib.loads(draft_profile("one", b"\r".join(site), "x"))["message"]
+    assert message["sender"] == "Ana One"
     none = [b"H|\\^&", *RECORDS[1:]]
     assert "sender" not in tomllib.loads(draft_profile("one", b"\r".join(none), "x"))["message"]
     other = [b"H|\\^&|||A", *RECORDS[1:], b"H|\\^&|||B", *RECORDS[1:]]
