@@ -118,9 +118,10 @@ def test_the_draft_of_a_capture(
     assert (said(drafted) == said(shipped)) is is_same
 
 
-def test_no_capture_is_left_out(captures: Path) -> None:
-    files = {path.relative_to(captures).as_posix() for path in captures.glob("*/*")}
-    assert files == set(CAPTURES)
+def test_any_other_capture_has_a_draft_that_reads_it(captures: Path, tmp_path: Path) -> None:
+    for path in sorted(captures.glob("*/*")):
+        if path.relative_to(captures).as_posix() not in CAPTURES:
+            assert "error" not in read_by_draft(path, tmp_path)
 
 
 SECRETS = ("B4711X", "PID99812", "Lovelace", "Augusta", "18151210", "7.77", "Dr Babbage")
