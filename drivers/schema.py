@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import PydanticSerializationError
 
 from drivers.pathschema import JsonSchema
 from drivers.profile import AstmProfile, Hl7Profile, Profile
@@ -25,7 +26,7 @@ _MODELS: dict[Protocol, tuple[type[Profile], type[AstmDialect | Hl7Dialect]]] = 
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out defaults that are paths, and titles that say the key again."""
+    """Leaves out defaults that are no plain values, and titles that say the key again."""
 
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012
         "skipped-choice",
@@ -34,6 +35,22 @@ class _Generator(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def encode_default(self, dft: Any) -> Any:
+        if not _is_plain(dft):
+            raise PydanticSerializationError("a path, or a table with paths")
+        return super().encode_default(dft)
+
+
+def _is_plain(default: Any) -> bool:
+    """Whether a default stands in the schema as in a profile."""
+    match default:
+        case dict():
+            return all(map(_is_plain, default.values()))
+        case tuple() | list():
+            return all(map(_is_plain, default))
+        case _:
+            return default is None or isinstance(default, str | int)
 
 
 def profile_schema(protocol: Protocol) -> JsonSchema:

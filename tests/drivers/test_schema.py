@@ -85,6 +85,18 @@ def test_each_switch_of_a_dialect_is_explained(protocol: Protocol) -> None:
 
 
 def test_it_is_made_without_a_warning(protocol: Protocol) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         profile_schema(protocol)
+    assert not said
+
+
+def test_a_default_is_what_a_profile_may_say(protocol: Protocol) -> None:
+    schema = profile_schema(protocol)
+    keys = [
+        key for table in (schema, *schema["$defs"].values()) for key in table["properties"].values()
+    ]
+    defaults = [key for key in keys if key.get("default") is not None]
+    for key in defaults:
+        jsonschema_rs.validate(key | {"$defs": schema["$defs"]}, key["default"])
+    assert len(defaults) > len(keys) / 3
