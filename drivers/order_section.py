@@ -7,11 +7,15 @@ from collections.abc import Container
 from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
+from drivers.pathschema import JsonSchema, astm_path_of, one_or_several_of, table_of
 from drivers.sections import Table, Test
 from drivers.source import FieldPath, PathRule
 from drivers.templates import (
+    HEADER_SCHEMA,
+    ORDER_SCHEMA,
+    TESTED_SCHEMA,
     HeaderTemplate,
     OrderTemplate,
     Template,
@@ -30,18 +34,27 @@ Position = Annotated[int, Field(ge=3, le=99)]
 """The type, the delimiters of H and the number of a record are not templates."""
 
 
+def _fields_of(template: JsonSchema) -> WithJsonSchema:
+    return WithJsonSchema(table_of("([3-9]|[1-9][0-9])", template))
+
+
+HeaderFields = Annotated[dict[Position, HeaderTemplate], _fields_of(HEADER_SCHEMA)]
+OrderFields = Annotated[dict[Position, OrderTemplate], _fields_of(ORDER_SCHEMA)]
+TestedFields = Annotated[dict[Position, TestedTemplate], _fields_of(TESTED_SCHEMA)]
+
+
 class FieldTemplates(Table):
     """The fields of the records, by the standard's positions.
 
     C is a comment after each O, Q the question given back when there is no order.
     """
 
-    header: dict[Position, HeaderTemplate] = Field(default={}, alias="H")
-    patient: dict[Position, OrderTemplate] = Field(default={}, alias="P")
-    order: dict[Position, TestedTemplate] = Field(default={}, alias="O")
-    comment: dict[Position, OrderTemplate] = Field(default={}, alias="C")
-    query: dict[Position, OrderTemplate] = Field(default={}, alias="Q")
-    terminator: dict[Position, HeaderTemplate] = Field(default={}, alias="L")
+    header: HeaderFields = Field(default={}, alias="H")
+    patient: OrderFields = Field(default={}, alias="P")
+    order: TestedFields = Field(default={}, alias="O")
+    comment: OrderFields = Field(default={}, alias="C")
+    query: OrderFields = Field(default={}, alias="Q")
+    terminator: HeaderFields = Field(default={}, alias="L")
 
     def of(self, record: str) -> dict[int, Template]:
         """The templates of one record."""
@@ -63,14 +76,21 @@ def _delimiters(text: object) -> Delimiters:
     return found
 
 
-def _comment_path(text: object) -> FieldPath:
-    return FieldPath.parse(text, "HPOCL")
+_DELIMITERS: JsonSchema = {"type": "string", "pattern": r"^(?!.*(.).*\1)[^A-Za-z0-9\s]{3,4}$"}
+
+_REFUSING = "HPOCL"
+
+
+def _refusal_path(text: object) -> FieldPath:
+    return FieldPath.parse(text, _REFUSING)
 
 
 class RefusalMark(Test):
     """`[[order.refusal]]`: what says that the instrument takes an order, or does not."""
 
-    field: Annotated[FieldPath, PlainValidator(_comment_path)]
+    field: Annotated[
+        FieldPath, PlainValidator(_refusal_path), WithJsonSchema(astm_path_of(_REFUSING))
+    ]
     accepted: bool = False
 
 
@@ -81,12 +101,19 @@ def _several(value: object) -> object:
 class OrderSection(Table):
     """`[order]`: when and in which form orders reach the instrument, and how it refuses one."""
 
-    use: Annotated[tuple[Use, ...], BeforeValidator(_several), Field(min_length=1)]
+    use: Annotated[
+        tuple[Use, ...],
+        BeforeValidator(_several),
+        Field(min_length=1),
+        WithJsonSchema(one_or_several_of(get_args(Use))),
+    ]
     frame: Literal["message", "record"] = "message"
     message: Literal["all", "sample"] = "all"
     tests: Literal["repeat", "record"] = "repeat"
     test: TestTemplate = Template.parse("^^^{code}")
-    delimiters: Annotated[Delimiters, PlainValidator(_delimiters)] | None = None
+    delimiters: (
+        Annotated[Delimiters, PlainValidator(_delimiters), WithJsonSchema(_DELIMITERS)] | None
+    ) = None
     fields: FieldTemplates
     when: dict[Case, FieldTemplates] = Field(default={})
     none: Literal["header", "order", "query", "session", "silence"] = "header"

@@ -1,13 +1,19 @@
 """How paths, sources and lists of them look in a JSON schema, for editors."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 JsonSchema = dict[str, Any]
 
-ASTM_PATH: JsonSchema = {
-    "type": "string",
-    "pattern": r"^[HPORQLC]\.[1-9][0-9]?(\[[1-9][0-9]?\])?(\.([1-9][0-9]?|\*))?$",
-}
+
+def astm_path_of(records: str) -> JsonSchema:
+    """Return the schema of a path into one of these records."""
+    place = r"\.[1-9][0-9]?(\[[1-9][0-9]?\])?(\.([1-9][0-9]?|\*))?$"
+    return {"type": "string", "pattern": f"^[{records}]{place}"}
+
+
+ASTM_PATH = astm_path_of("HPORQLC")
 """A path such as R.3.4."""
 
 HL7_PATH: JsonSchema = {
@@ -26,6 +32,12 @@ TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"
 def one_or_several(schema: JsonSchema) -> JsonSchema:
     """Return the schema of a value, or a list of such values."""
     return {"anyOf": [schema, {"type": "array", "items": schema}]}
+
+
+def one_or_several_of(words: Iterable[str]) -> JsonSchema:
+    """Return the schema of one of these words, or a list of at least one."""
+    word = {"enum": list(words)}
+    return {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
 
 
 def source_of(path: JsonSchema) -> JsonSchema:
@@ -52,3 +64,25 @@ def run_times_of(path: JsonSchema) -> JsonSchema:
 def kind_field_of(path: JsonSchema) -> JsonSchema:
     """Return the schema of the field of a `[[kind]]`."""
     return {"anyOf": [path, {"const": "sample_id"}]}
+
+
+def template_of(
+    names: Iterable[str], asked: str, *, excluded: str = "", width: str = ""
+) -> JsonSchema:
+    """Return the schema of a template with these placeholders.
+
+    `asked` is the expression of a field of the question, `excluded` what its text may not hold
+    besides control characters and |, `width` the expression of what may follow a name.
+    """
+    known = "|".join((*(re.escape(name) for name in sorted(names)), asked))
+    text = rf"[^{{}}|{excluded}\x00-\x1f\x7f]"
+    return {"type": "string", "pattern": rf"^({text}|\{{({known}){width}\}})*$"}
+
+
+def table_of(key: str, schema: JsonSchema) -> JsonSchema:
+    """Return the schema of a table whose keys all match an expression."""
+    return {
+        "type": "object",
+        "patternProperties": {f"^{key}$": schema},
+        "additionalProperties": False,
+    }

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from drivers.pathschema import JsonSchema, template_of
 from drivers.source import FieldPath
 from protocols.astm.text import Delimiters
 
@@ -136,8 +137,20 @@ def _rule(names: frozenset[str]) -> PlainValidator:
     return PlainValidator(lambda text: Template.parse(text, names))
 
 
+def schema_of(names: frozenset[str]) -> JsonSchema:
+    """Return the JSON schema of a template that may ask for these names."""
+    asked = r"[HQ]\.[1-9][0-9]?(\.[1-9][0-9]?)?"
+    return template_of(names, asked, width="(:[<>][1-9][0-9]?)?")
+
+
+_TESTED_NAMES = ORDER_NAMES | {"tests"}
+HEADER_SCHEMA = schema_of(HEADER_NAMES)
+ORDER_SCHEMA = schema_of(ORDER_NAMES)
+TESTED_SCHEMA = schema_of(_TESTED_NAMES)
+TEST_SCHEMA = schema_of(TEST_NAMES) | {"allOf": [{"pattern": r"\{code[.:}]"}]}
+
 _AS_TEXT = PlainSerializer(str)
 HeaderTemplate = Annotated[Template, _rule(HEADER_NAMES), _AS_TEXT]
 OrderTemplate = Annotated[Template, _rule(ORDER_NAMES), _AS_TEXT]
-TestedTemplate = Annotated[Template, _rule(ORDER_NAMES | {"tests"}), _AS_TEXT]
-TestTemplate = Annotated[Template, _rule(TEST_NAMES), _AS_TEXT]
+TestedTemplate = Annotated[Template, _rule(_TESTED_NAMES), _AS_TEXT]
+TestTemplate = Annotated[Template, _rule(TEST_NAMES), _AS_TEXT, WithJsonSchema(TEST_SCHEMA)]

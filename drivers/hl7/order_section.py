@@ -5,12 +5,14 @@
 
 import itertools
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from drivers.hl7.layouts import LAYOUTS, Layout, OrderForm
-from drivers.hl7.template import TemplateRule
+from drivers.hl7.template import SCHEMA, TemplateRule
+from drivers.pathschema import JsonSchema, one_or_several_of, table_of
 from drivers.sections import Table, several
 
 _FIELD = re.compile(r"(?P<segment>[A-Z][A-Z0-9]{2})\.[1-9]\d?")
@@ -22,17 +24,69 @@ def _by_question(value: object) -> object:
     return value if isinstance(value, dict) else {"": value}
 
 
+def _form_schema() -> JsonSchema:
+    form = {"enum": list(get_args(OrderForm))}
+    by_question = {"type": "object", "additionalProperties": form, "minProperties": 1}
+    return {"anyOf": [form, by_question]}
+
+
+def _key_of(segments: Iterable[str]) -> str:
+    return rf"({'|'.join(sorted(set(segments)))})\.[1-9][0-9]?"
+
+
+_ALL_FIELDS = table_of(
+    _key_of(segment for layout in LAYOUTS.values() for segment in layout.segments), SCHEMA
+)
+Fields = Annotated[dict[str, TemplateRule], WithJsonSchema(_ALL_FIELDS)]
+"""Templates by the fields that they fill, `OBR.4`."""
+
+Lines = Annotated[
+    dict[Annotated[int, Field(ge=1, le=99)], TemplateRule],
+    WithJsonSchema(table_of("[1-9][0-9]?", SCHEMA)),
+]
+
+_TABLES = ("fields", "rerun_fields", "reply", "push", "none")
+
+
+def _fields_by_form() -> list[JsonSchema]:
+    """Return which keys the tables of fields may have where there is one form."""
+    return [
+        {
+            "if": {"properties": {"form": {"const": form}}, "required": ["form"]},
+            "then": {
+                "properties": {
+                    table: {"propertyNames": {"pattern": f"^{_key_of(layout.segments)}$"}}
+                    for table in _TABLES
+                }
+            },
+        }
+        for form, layout in LAYOUTS.items()
+    ]
+
+
 class Hl7OrderSection(Table):
     """`[order]`: the form of the answer to a query, and of orders that nobody asked for."""
 
-    use: Annotated[tuple[Use, ...], BeforeValidator(several), Field(min_length=1)]
-    form: Annotated[dict[str, OrderForm], BeforeValidator(_by_question), Field(min_length=1)]
-    fields: dict[str, TemplateRule] = Field(default_factory=dict)
-    rerun_fields: dict[str, TemplateRule] = Field(default_factory=dict)
-    reply: dict[str, TemplateRule] = Field(default_factory=dict)
-    push: dict[str, TemplateRule] = Field(default_factory=dict)
-    none: dict[str, TemplateRule] = Field(default_factory=dict)
-    lines: dict[Annotated[int, Field(ge=1, le=99)], TemplateRule] = Field(default_factory=dict)
+    model_config = ConfigDict(json_schema_extra={"allOf": [*_fields_by_form()]})
+
+    use: Annotated[
+        tuple[Use, ...],
+        BeforeValidator(several),
+        Field(min_length=1),
+        WithJsonSchema(one_or_several_of(get_args(Use))),
+    ]
+    form: Annotated[
+        dict[str, OrderForm],
+        BeforeValidator(_by_question),
+        Field(min_length=1),
+        WithJsonSchema(_form_schema()),
+    ]
+    fields: Fields = Field(default_factory=dict)
+    rerun_fields: Fields = Field(default_factory=dict)
+    reply: Fields = Field(default_factory=dict)
+    push: Fields = Field(default_factory=dict)
+    none: Fields = Field(default_factory=dict)
+    lines: Lines = Field(default_factory=dict)
     first_test: int = Field(default=29, ge=1, le=99)
     test: TemplateRule | None = None
     join: str = "+"

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 
+from drivers.pathschema import template_of
 from protocols.hl7.text import Delimiters, escape
 
 FACTS = frozenset(
@@ -98,4 +99,5 @@ def _piece(fact: str | None, mark: str | None, text: str | None) -> tuple[str, s
     return "fact", fact
 
 
-TemplateRule = Annotated[Template, PlainValidator(parse_template)]
+SCHEMA = template_of(FACTS, r"[A-Z][A-Z0-9]{2}\.[1-9][0-9]?", excluded=r"\\")
+TemplateRule = Annotated[Template, PlainValidator(parse_template), WithJsonSchema(SCHEMA)]

@@ -6,8 +6,9 @@ from typing import Any, get_args
 
 import jsonschema_rs
 import pytest
+from pydantic import ValidationError
 
-from drivers.profile import SHIPPED
+from drivers.profile import SHIPPED, AstmProfile, Hl7Profile
 from drivers.schema import Protocol, profile_schema
 
 SHIPPED_PROFILES = sorted(SHIPPED.glob("*.toml"))
@@ -75,6 +76,79 @@ def test_the_smallest_profile_is_valid(protocol: Protocol) -> None:
 )
 def test_a_mistake_is_seen(protocol: Protocol, changes: dict[str, Any]) -> None:
     assert not jsonschema_rs.is_valid(profile_schema(protocol), small(protocol, **changes))
+
+
+ASTM_ORDER = {"use": "query", "fields": {"O": {"3": "{sample_id:>22}", "5": "{tests}"}}}
+HL7_ORDER = {"use": "query", "form": "law", "fields": {"OBR.4": "{code}^^{QPD.11}"}}
+ORDERS: dict[Protocol, dict[str, Any]] = {"astm": ASTM_ORDER, "hl7": HL7_ORDER}
+
+
+def test_orders_are_valid(protocol: Protocol) -> None:
+    assert jsonschema_rs.is_valid(profile_schema(protocol), small(protocol, order=ORDERS[protocol]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"use": "mail"},
+        {"use": []},
+        {"frames": "record"},
+        {"test": "^^^{test}"},
+        {"test": "^^^GLU"},
+        {"delimiters": "|^^&"},
+        {"delimiters": "|"},
+        {"codes": "OBX.3"},
+        {"when": {"never": {}}},
+        {"when": {"push": {"H": {"5": "{sample_id}"}}}},
+        {"refusal": [{"field": "R.9", "equals": "X"}]},
+        {"fields": {"R": {"3": "x"}}},
+        {"fields": {"O": {"2": "x"}}},
+        {"fields": {"O": {"3": "{sample}"}}},
+        {"fields": {"O": {"3": "{sample_id"}}},
+        {"fields": {"O": {"3": "{sample_id:9}"}}},
+        {"fields": {"O": {"3": "{Q.3.*}"}}},
+        {"fields": {"O": {"3": "a|b"}}},
+        {"fields": {"P": {"3": "{tests}"}}},
+    ],
+    ids=str,
+)
+def test_a_mistake_in_orders_is_seen_in_astm_where_the_loader_sees_it(
+    change: dict[str, Any],
+) -> None:
+    profile = small("astm", order=ASTM_ORDER | change)
+    assert not jsonschema_rs.is_valid(profile_schema("astm"), profile)
+    with pytest.raises(ValidationError):
+        AstmProfile.model_validate(profile)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"use": "mail"},
+        {"form": "lwa"},
+        {"form": {}},
+        {"form": {"QBP^Q11": "lwa"}},
+        {"forms": "law"},
+        {"test": "{tests}"},
+        {"lines": {"0": "x"}},
+        {"fields": {"OBR": "x"}},
+        {"fields": {"QRD.1": "x"}},
+        {"none": {"ZZZ.1": "x"}},
+        {"form": {"QBP^Q11": "law"}, "fields": {"ZZZ.1": "x"}},
+        {"push": {"OBR.4": "{sample}"}},
+        {"reply": {"OBR.4": "{code"}},
+        {"rerun_fields": {"OBR.4": "a|b"}},
+        {"fields": {"OBR.4": "a\\b"}},
+    ],
+    ids=str,
+)
+def test_a_mistake_in_orders_is_seen_in_hl7_where_the_loader_sees_it(
+    change: dict[str, Any],
+) -> None:
+    profile = small("hl7", order=HL7_ORDER | change)
+    assert not jsonschema_rs.is_valid(profile_schema("hl7"), profile)
+    with pytest.raises(ValidationError):
+        Hl7Profile.model_validate(profile)
 
 
 def test_each_switch_of_a_dialect_is_explained(protocol: Protocol) -> None:
