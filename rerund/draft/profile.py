@@ -5,12 +5,16 @@ from rerund.draft.capture import Capture, read_capture
 from rerund.draft.hl7 import hl7_tables
 from rerund.draft.toml import Line, Table, document
 
+_ORDERS = Table(
+    "", (), ("No [order] yet: see in the manual how it asks for orders (query), takes them (push)",)
+)
+
 
 def draft_profile(name: str, data: bytes, capture_name: str) -> str:
     """Return the text of a profile for the instrument that sent `data`. Raises CaptureError."""
     capture = read_capture(data)
     tables = (astm_tables if capture.protocol == "astm" else hl7_tables)(capture)
-    return document(_head(name, capture), [*_first_tables(capture, capture_name), *tables])
+    return document(_head(name, capture), [*_first_tables(capture, capture_name), *tables, _ORDERS])
 
 
 def _head(name: str, capture: Capture) -> list[Line]:

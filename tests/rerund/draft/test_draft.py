@@ -76,6 +76,13 @@ def read_by_draft(sample: Path, folder: Path) -> dict[str, Any]:
     return selftest.read_sample(load(draft), sample)
 
 
+@pytest.mark.parametrize("name", ["sysmex-xn/query-for-reanalysis.astm", "mindray-bs/result.hl7"])
+def test_a_draft_has_one_line_on_orders(name: str) -> None:
+    text = draft_profile("draft-one", (GOLDEN / name).read_bytes(), "x")
+    *_, line = text.splitlines()
+    assert line.startswith("# No [order] yet: see in the manual")
+
+
 def said(found: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """Return sample ids, test codes and values, and the ids that were asked for."""
     results = [
