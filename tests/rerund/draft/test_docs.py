@@ -4,16 +4,19 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from drivers.profile import load
+from drivers.profile import AstmProfile, load
 from rerund.cli.exits import REFUSED
+from tests.drivers.test_golden_orders import answers
 from tests.rerund.site import Site, rerund
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "drivers.md").read_text(encoding="utf-8")
+CONFIGURATION, ORDER, SENT = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 MESSAGE = (
     "H|\\^&|||Acme One^2.1|||||||P|1|20260520120000\r"
@@ -103,11 +106,25 @@ def test_a_change_of_the_profile_is_told_field_by_field(desk: Desk) -> None:
 
 
 def test_the_configuration_of_the_page_is_one(tmp_path: Path, desk: Desk) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    text = block.replace("/etc/rerund/drivers", str(desk.drivers))
+    text = CONFIGURATION.replace("/etc/rerund/drivers", str(desk.drivers))
     Path("rerund.toml").write_text(text.replace("/var/lib/rerund", str(tmp_path)))
     checked = rerund("check", "rerund.toml")
     assert checked.exit_code == 0, checked.output
+
+
+def test_a_driver_with_the_order_of_the_page_sends_what_the_page_says(desk: Desk) -> None:
+    Path("acme-one.astm").write_text(MESSAGE.format(number=1001, value=5))
+    *_, draft = (line for line in "".join(BLOCKS).splitlines() if "drivers new" in line)
+    desk.run(draft)
+    path = desk.drivers / "acme-one.toml"
+    path.write_text(path.read_text() + ORDER)
+    shown = rerund("drivers", "show", "acme-one", "--drivers-dir", desk.drivers)
+    assert "orders      query (manual)" in shown.stdout
+    assert "`orders      query (manual)`" in PAGE
+    profile = load(path)
+    assert isinstance(profile, AstmProfile)
+    expected = tomllib.loads(SENT)
+    assert answers(profile, expected) == {c: expected[c] for c in ("first", "rerun", "none")}
 
 
 def test_the_page_is_linked() -> None:
