@@ -1,4 +1,4 @@
-"""`rerund lab` and `rerund order`: formats, mappings and reports, for a lab without a LIMS."""
+"""`rerund lab`: formats, instruments and mappings, for a lab without a LIMS."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from rerund.cli.exits import REFUSED, fail, fail_with
+from rerund.cli.exits import fail_with
 from rerund.cli.options import (
     CONFIG_DEFAULT,
     ConfigOption,
@@ -17,7 +17,6 @@ from rerund.cli.options import (
 from rerund.cli.tables import print_json, print_table
 
 lab_app = typer.Typer(help="The lab's formats, mappings and reports.", no_args_is_help=True)
-order_app = typer.Typer(help="Reports to be made: add and list.", no_args_is_help=True)
 
 
 @lab_app.command(epilog="Example: rerund lab load config/lab.example.toml")
@@ -67,82 +66,3 @@ def devices(config: ConfigOption = CONFIG_DEFAULT, as_json: JsonOption = False) 
 
 
 _DEVICE = ("device_id", "name", "held", "owner", "until")
-
-
-@order_app.command(epilog="Example: rerund order add S001 --format 1 --sex F")
-def add(
-    sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="The sample id.")],
-    report_format: Annotated[
-        int, typer.Option("--format", metavar="ID", help="The report format.")
-    ],
-    report: Annotated[
-        int | None, typer.Option("--report", metavar="ID", help="Default: the lab's next.")
-    ] = None,
-    registered_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
-    patient_id: Annotated[
-        str | None, typer.Option(help="The lab's own; results of another are not taken.")
-    ] = None,
-    patient_name: Annotated[str | None, typer.Option(help="As it shall stand there.")] = None,
-    sex: Annotated[str | None, typer.Option(help="M, F or U.")] = None,
-    birth_date: Annotated[str | None, typer.Option(help="YYYY-MM-DD.")] = None,
-    config: ConfigOption = CONFIG_DEFAULT,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a report for a sample; results that are there already find it."""
-    from rerund.lab.orders import UnknownFormat, add_order
-    from rerund.stores.lab_tables import Order, OrderClash
-
-    order = Order(
-        sample_id=sample,
-        report_format_id=report_format,
-        lab_report_id=report,
-        registered_at=registered_at,
-        patient_id=patient_id,
-        patient_name=patient_name,
-        sex=sex,
-        birth_date=birth_date,
-    )
-    loaded = load_config(config)
-    with opened_stores(loaded) as stores:
-        lab_id = loaded.file.daemon.lab_id
-        try:
-            number = add_order(lab_id, order, stores.stores.reports, stores.lab)
-        except (UnknownFormat, OrderClash, ValueError) as error:
-            fail(str(error), REFUSED)
-    if as_json:
-        print_json({"lab_report_id": number, "sample_id": sample})
-    else:
-        typer.echo(f"report {number} registered for sample {sample}")
-
-
-@order_app.command("list", epilog="Example: rerund order list --sample S001")
-def list_orders(
-    sample: Annotated[
-        str | None, typer.Option("--sample", metavar="SAMPLE", help="Only this sample.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 100,
-    config: ConfigOption = CONFIG_DEFAULT,
-    as_json: JsonOption = False,
-) -> None:
-    """List reports, newest registration first."""
-    loaded = load_config(config)
-    with opened_stores(loaded) as stores:
-        rows = stores.lab.orders(loaded.file.daemon.lab_id, sample, limit)
-    if as_json:
-        print_json([msgspec.to_builtins(row) for row in rows])
-        return
-    print_table(
-        ["report", "sample", "format", "registered at", "sampleRedrawFlag", "completed", "signed"],
-        [
-            [
-                row.lab_report_id,
-                row.sample_id,
-                row.report_format_id,
-                row.registered_at,
-                row.flag,
-                "yes" if row.is_completed else "",
-                "yes" if row.is_signed else "",
-            ]
-            for row in rows
-        ],
-    )

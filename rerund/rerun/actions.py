@@ -8,6 +8,7 @@ same `event_id` the same change has the same answer for ever.
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from rerund.rerun.auto_check import auto_check
@@ -16,6 +17,7 @@ from rerund.rerun.confirm import Confirmation, confirm
 from rerund.rerun.draft import SYSTEM_USER, Draft
 from rerund.rerun.instants import iso, seconds
 from rerund.rerun.lab import Lab
+from rerund.rerun.order_notes import OrderNote, note_order
 from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventKind, EventRow
 from rerund.rerun.refusals import Conflict, NotFound
 from rerund.rerun.requests import RerunRequest, cancel, request
@@ -167,6 +169,20 @@ class Actions:
         for alert in alerts:
             self._alert(alert)
         return answer
+
+    def note_order(self, lab_id: int, note: OrderNote) -> None:
+        """Set what became of an order that went to an instrument; twice changes nothing.
+
+        A report or row that has gone meanwhile is left alone. Raises StoreUnavailable.
+        """
+
+        def decide(case: ReportCase, lab: Lab, draft: Draft) -> Decided:
+            del lab
+            return note_order(case, note, draft)
+
+        asked = Asked(lab_id, note.lab_report_id, SYSTEM_USER, note.note_id, ("order",))
+        with suppress(NotFound):
+            self._change(asked, decide)
 
     def _decide(self, attempt: Callable[[bool], T]) -> T:
         for turn in range(ATTEMPTS):

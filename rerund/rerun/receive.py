@@ -13,7 +13,7 @@ from rerund.rerun.draft import Draft
 from rerund.rerun.instants import seconds
 from rerund.rerun.lab import Lab
 from rerund.rerun.model import RerunType
-from rerund.rerun.opening import touch_waiting
+from rerund.rerun.opening import measure_ordered, touch_waiting
 from rerund.rerun.placing import Placed, event_id, place
 from rerund.rerun.receive_log import log_failed, log_received
 from rerund.rerun.records import EventRow
@@ -117,6 +117,7 @@ class _Receiver:
             fill_slot(self._draft, value, replicates[value.index])
             if id(value) not in counted:
                 self._keep_original(value, None)
+        measure_ordered(self._draft, [value.index for value in values.slots])
         for value, reason in values.aside:
             self._keep_original(value, reason)
 

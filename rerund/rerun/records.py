@@ -20,7 +20,7 @@ ANY_DEVICE = ""
 Outcome = Literal["original", "registered", "ignored", "refused", "unmatched", "superseded"]
 Settled = Literal["kept", "confirmed", "discarded"]
 WaitingStatus = Literal["pending", "sent", "accepted", "refused", "resulted", "cancelled"]
-EventKind = Literal["values", "request", "confirm", "cancel", "auto_check", "correction"]
+EventKind = Literal["values", "request", "confirm", "cancel", "auto_check", "correction", "order"]
 AutoCondition = Literal["abnormal", "critical", "custom", "invalid"]
 
 OPEN_WAITING: tuple[WaitingStatus, ...] = ("pending", "sent", "accepted", "refused")
@@ -256,6 +256,28 @@ class WaitingRow(msgspec.Struct, kw_only=True):
     updated_at: str
     sample_id: str
     report_format_id: int
+
+
+class OrderRow(msgspec.Struct, kw_only=True):
+    """An open row of `waiting_list` as an instrument is told of it: with the patient.
+
+    The key is that of the row; `remaining` are the indexes still to be measured.
+    """
+
+    lab_report_id: int
+    device_id: str
+    rerun_number: int
+    remaining: list[int]
+    priority: str | None
+    status: WaitingStatus
+    version: int
+    created_at: str
+    sample_id: str
+    report_format_id: int
+    patient_id: str | None
+    patient_name: str | None
+    sex: str | None
+    birth_date: str | None
 
 
 class ActivityRow(msgspec.Struct, kw_only=True):

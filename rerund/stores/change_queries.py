@@ -38,6 +38,14 @@ _CHANGES = select(
 )
 
 
+_ORDERS = select(_sum(_WAITING, _w.status.in_(OPEN_WAITING)))
+
+
+def read_order_changes(connection: Connection, lab_id: int) -> Hashable:
+    """The sum over the open rows of a lab's waiting list."""
+    return tuple(connection.execute(_ORDERS, {"lab_id": lab_id}).one())
+
+
 def read_changes(connection: Connection, lab_id: int, closed_within: float) -> Hashable:
     """Sums over the rows of a lab that are to be looked at."""
     parameters = {"lab_id": lab_id, "closed_within": int(closed_within)}

@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from rerund.rerun.records import LabData, ReportRow
 from rerund.stores.database import Database
@@ -22,6 +33,7 @@ from rerund.stores.schema import (
     lab_report_relation,
     report_format,
     report_format_parameter,
+    waiting_list,
 )
 from rerund.stores.types import whole_instant
 
@@ -33,17 +45,30 @@ ATTEMPTS = 5
 
 _r = lab_report_relation.c
 _OF_ORDER = ("sample_id", "report_format_id")
+_OF_WAITING = ("requested", "priority")
+_p, _w = report_format_parameter.c, waiting_list.c
+_INDEXES = (
+    select(_p.index)
+    .where(_p.lab_id == bindparam("lab"), _p.report_format_id == bindparam("format"))
+    .order_by(_p.index)
+)
+_IS_AWAITED = select(_w.rerun_number).where(
+    _w.lab_id == bindparam("lab"), _w.lab_report_id == bindparam("report"), _w.rerun_number == 0
+)
 
 
 class Order(msgspec.Struct, kw_only=True, frozen=True):
     """A report to register. Without `lab_report_id` it gets the lab's next, without
-    `registered_at` (ISO 8601) it is registered now.
+    `registered_at` (ISO 8601) it is registered now. `requested` are the indexes that the
+    instruments are to measure; None is every parameter of the format.
     """
 
     sample_id: str
     report_format_id: int
     lab_report_id: int | None = None
     registered_at: str | None = None
+    requested: list[int] | None = None
+    priority: str | None = None
     patient_id: str | None = None
     patient_name: str | None = None
     sex: str | None = None
@@ -215,7 +240,7 @@ def _register(
 ) -> tuple[Changes, list[int]]:
     changes, ids = Changes(), []
     for order in orders:
-        row: Row = {"lab_id": lab_id, **as_row(order)}
+        row: Row = {"lab_id": lab_id, **as_row(order, _OF_WAITING)}
         is_new = row["lab_report_id"] is None
         if is_new:
             row["lab_report_id"] = _next_report(connection, lab_id)
@@ -229,6 +254,7 @@ def _register(
         old = None if is_new else connection.execute(found).mappings().one_or_none()
         if old is None:
             connection.execute(insert(lab_report_relation), given)
+            _await(connection, lab_id, row["lab_report_id"], order)
             changes.added += 1
         elif any(old[name] != row[name] for name in _OF_ORDER):
             raise OrderClash(row["lab_report_id"])
@@ -238,6 +264,24 @@ def _register(
         else:
             changes.unchanged += 1
     return changes, ids
+
+
+def _await(connection: Connection, lab_id: int, lab_report_id: int, order: Order) -> None:
+    """Add the original order of a new report to the waiting list."""
+    requested = order.requested
+    if requested is None:
+        requested = list(
+            connection.scalars(_INDEXES, {"lab": lab_id, "format": order.report_format_id})
+        )
+    row = {"lab_id": lab_id, "lab_report_id": lab_report_id, "priority": order.priority}
+    # Somebody may have added it before the report: then it is as they want it.
+    if (
+        requested
+        and connection.execute(_IS_AWAITED, {"lab": lab_id, "report": lab_report_id}).first()
+        is None
+    ):
+        values = {**row, "requested": requested, "remaining": requested, "version": 1}
+        connection.execute(insert(waiting_list), values)
 
 
 def _next_report(connection: Connection, lab_id: int) -> int:

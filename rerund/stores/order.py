@@ -1,7 +1,7 @@
 """The order of documents and of waiting-list rows, in which every store reads and writes them."""
 
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
-from rerund.rerun.records import WaitingRow
+from rerund.rerun.records import OrderRow, WaitingRow
 
 
 def rerun_order(rerun: SampleRerun) -> tuple[int, ...]:
@@ -14,7 +14,7 @@ def value_order(value: SampleRerunValues) -> tuple[int, ...]:
     return value.lab_report_id, value.order, value.rerun_number, value.replicate
 
 
-def waiting_order(row: WaitingRow) -> tuple[int, int, str]:
+def waiting_order(row: WaitingRow | OrderRow) -> tuple[int, int, str]:
     """By report, number and instrument."""
     return row.lab_report_id, row.rerun_number, row.device_id
 

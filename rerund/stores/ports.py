@@ -32,6 +32,7 @@ from rerund.rerun.records import (
     EventRow,
     LabData,
     LedgerRow,
+    OrderRow,
     ReportRow,
     ReportValue,
     Transaction,
@@ -145,6 +146,27 @@ class ReportStore(Protocol):
 
     def waiting_copy(self, lab_id: int, closed_since: str) -> list[WaitingRow]:
         """The rerun rows (`rerun_number` > 0) of a lab that are open or closed since then."""
+        ...
+
+    def orders(self, lab_id: int, registered_since: str) -> list[OrderRow]:
+        """Every open row of the waiting list that an instrument may be told of.
+
+        Original orders of reports that are completed or signed are left out, and so is
+        everything of reports registered before `registered_since`.
+        """
+        ...
+
+    def orders_of_samples(
+        self, lab_id: int, sample_ids: Collection[str], registered_since: str
+    ) -> list[OrderRow]:
+        """The same of these samples."""
+        ...
+
+    def order_token(self, lab_id: int) -> Hashable:
+        """A value that differs after an open row of the waiting list changed, came or went.
+
+        It may differ after other commits too.
+        """
         ...
 
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:

@@ -12,13 +12,14 @@ from rerund.rerun.records import (
     EventRow,
     LabData,
     LedgerRow,
+    OrderRow,
     ReportRow,
     ReportValue,
     Transaction,
     WaitingRow,
 )
 from rerund.stores import report_queries as queries
-from rerund.stores.change_queries import read_changes
+from rerund.stores.change_queries import read_changes, read_order_changes
 from rerund.stores.database import Database
 from rerund.stores.failures import Deadlock, DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
@@ -118,6 +119,33 @@ class RelationalReportStore:
             rows = queries.WAITING_OPEN.all(connection, lab_id=lab_id)
             rows += queries.WAITING_CLOSED_SINCE.all(connection, lab_id=lab_id, since=closed_since)
         return sorted(rows, key=waiting_order)
+
+    def orders(self, lab_id: int, registered_since: str) -> list[OrderRow]:
+        """Every open row of the waiting list that an instrument may be told of."""
+        rows = self._all(queries.ORDERS, lab_id=lab_id, since=registered_since)
+        return sorted(rows, key=waiting_order)
+
+    def orders_of_samples(
+        self, lab_id: int, sample_ids: Collection[str], registered_since: str
+    ) -> list[OrderRow]:
+        """The same of these samples."""
+        if not sample_ids:
+            return []
+        rows = self._all(
+            queries.ORDERS_OF_SAMPLES,
+            lab_id=lab_id,
+            keys=list(sample_ids),
+            since=registered_since,
+        )
+        return sorted(rows, key=waiting_order)
+
+    def order_token(self, lab_id: int) -> Hashable:
+        """A value that differs after an open row of the waiting list changed, came or went."""
+        token = self._database.changes()
+        if token is None:
+            with self._database.read() as connection:
+                token = read_order_changes(connection, lab_id)
+        return token
 
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
         """The events of these reports with `applied_at` null, by report and version."""

@@ -2,13 +2,24 @@
 
 from typing import Any, get_args
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, and_, bindparam, false, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+)
 
 from rerund.rerun.records import (
     OPEN_WAITING,
     ActivityRow,
     EventRow,
     LedgerRow,
+    OrderRow,
     ReportRow,
     ReportValue,
     WaitingRow,
@@ -89,6 +100,35 @@ WAITING_CLOSED_SINCE = Query(
     WaitingRow,
     _waiting.where(_w.rerun_number > 0, _w.status.in_(CLOSED_WAITING), _w.updated_at >= _SINCE),
 )
+
+_OF_THE_PATIENT = (
+    "sample_id",
+    "report_format_id",
+    "patient_id",
+    "patient_name",
+    "sex",
+    "birth_date",
+)
+_orders = (
+    select(
+        *field_columns(waiting_list, OrderRow, _OF_THE_PATIENT),
+        *(_r[name].label(name) for name in _OF_THE_PATIENT),
+    )
+    .join_from(
+        waiting_list,
+        lab_report_relation,
+        and_(_w.lab_id == _r.lab_id, _w.lab_report_id == _r.lab_report_id),
+    )
+    .where(
+        _w.lab_id == _LAB,
+        _w.status.in_(OPEN_WAITING),
+        _r.registered_at >= _SINCE,
+        # What a LIMS has completed is measured again on request only.
+        or_(_w.rerun_number > 0, and_(_r.is_completed == false(), _r.is_signed == false())),
+    )
+)
+ORDERS = Query(OrderRow, _orders)
+ORDERS_OF_SAMPLES = Query(OrderRow, _orders.where(_r.sample_id.in_(_KEYS)))
 
 _e = rerun_event.c
 _events = field_columns(rerun_event, EventRow)

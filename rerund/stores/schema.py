@@ -36,7 +36,7 @@ from rerund.stores.types import (
     now_on_change,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 
 # A server compares keys byte by byte, as SQLite does; its defaults find 'abc' equal to 'ÄBC'.
 TABLE_OPTIONS: dict[str, Any] = {
@@ -189,7 +189,6 @@ Index(
     waiting_list.c.lab_id,
     waiting_list.c.status,
     waiting_list.c.updated_at,
-    sqlite_where=waiting_list.c.rerun_number > 0,
 )
 
 # What the results of one payload have in common: a third of the ledger's size if it were in each.

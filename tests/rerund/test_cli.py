@@ -55,6 +55,7 @@ SPOKEN_OF = {
     "lab devices",
     "order add",
     "order list",
+    "order waiting",
     "rerun show",
     "rerun log",
     "rerun request",

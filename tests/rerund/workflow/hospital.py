@@ -154,9 +154,10 @@ class Hospital(HttpSite):
         return [line.code for line in self.log(report)]
 
     def waiting(self, report: int = 1001) -> list[WaitingRow]:
-        """Read the waiting list of a report."""
+        """Read the reruns of a report in the waiting list."""
         with open_stores(self.settings) as opened:
-            return opened.stores.reports.waiting_rows(LAB_ID, [report])
+            rows = opened.stores.reports.waiting_rows(LAB_ID, [report])
+        return [row for row in rows if row.rerun_number]
 
     def ledger(self, sample: str = "S001") -> list[LedgerRow]:
         """Read everything that was ever measured of a sample."""
