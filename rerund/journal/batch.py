@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from rerund.journal import statements
-from rerund.journal.rows import Decision, EntryState, Mark, PayloadRow, ReceivedEntry
+from rerund.journal.rows import (
+    Decision,
+    EntryState,
+    Mark,
+    OrderNoteRow,
+    PayloadRow,
+    ReceivedEntry,
+)
 from rerund.journal.schema import SPAN
+from rerund.rerun.orders import OrderKey
 
 
 class OpenEntry:
@@ -50,6 +58,10 @@ class Batch:
         self._links: list[tuple[int, int]] = []
         self._marks: list[Mark] = []
         self._waiting: list[tuple[str, bytes]] | None = None
+        self._no_orders = False
+        self._orders: dict[OrderKey, bytes | None] = {}
+        self._notes: list[OrderNoteRow] = []
+        self._told: list[int] = []
         self._meta: dict[str, str] = {}
         self._bytes = 0
         self.received: list[ReceivedEntry] = []
@@ -132,6 +144,29 @@ class Batch:
             self._waiting = rows
         self._meta["waiting_refreshed_at"] = refreshed_at
 
+    def change_orders(
+        self,
+        rows: Sequence[tuple[int, str, int, bytes]],
+        gone: Sequence[OrderKey],
+        *,
+        whole: bool,
+    ) -> None:
+        """Change the copy of the open orders; `whole` begins a new one."""
+        if whole:
+            self._no_orders = True
+            self._orders.clear()
+        self._orders.update((row[:3], row[3]) for row in rows)
+        self._orders.update(dict.fromkeys(gone))
+        self._bytes += sum(len(row[3]) for row in rows)
+
+    def note_orders(self, rows: Sequence[OrderNoteRow]) -> None:
+        """Add what became of orders."""
+        self._notes.extend(rows)
+
+    def mark_notes(self, note_keys: Sequence[int]) -> None:
+        """Mark notes that the stores have."""
+        self._told.extend(note_keys)
+
     def write(self, db: sqlite3.Connection) -> None:
         """Write everything inside the transaction that is open."""
         statements.insert(db, "entry", list(self._new.values()))
@@ -148,8 +183,19 @@ class Batch:
         if self._waiting is not None:
             db.execute("DELETE FROM waiting")
             statements.insert(db, "waiting", self._waiting)
+        self._write_orders(db)
         if self._meta:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", self._meta.items())
+
+    def _write_orders(self, db: sqlite3.Connection) -> None:
+        if self._no_orders:
+            db.execute("DELETE FROM local_order")
+        elif self._orders:
+            db.executemany(_DELETE_ORDER, list(self._orders))
+        rows = [(*key, body) for key, body in self._orders.items() if body is not None]
+        statements.insert(db, "local_order", rows)
+        statements.insert(db, "order_note", [(row[0], row[1], 0, row[2]) for row in self._notes])
+        statements.update(db, "order_note", "note_key", ("told",), [(key, 1) for key in self._told])
 
     def settle(self) -> None:
         """Take what was committed into the ledger."""
@@ -193,6 +239,9 @@ def pending_row(key: int, row: PayloadRow, device_id: str, received_at: str) -> 
     return (key, *about, row.rerun_number, row.kind, "pending", "", row.body)
 
 
+_DELETE_ORDER = """
+DELETE FROM local_order WHERE lab_report_id = ? AND device_id = ? AND rerun_number = ?
+"""
 _CLOSED = ("state", "reason", "detail", "frames", "size")
 _DECIDED = ("state", "reason", "detail", "digest", "inputs", "continues")
 _SUCCESSOR = """

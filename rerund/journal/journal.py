@@ -21,10 +21,13 @@ from rerund.journal.errors import JournalClosed, JournalError, JournalFailed, Jo
 from rerund.journal.lock import JournalLock
 from rerund.journal.operations import (
     AppendFrame,
+    ChangeOrders,
     Complete,
     Done,
     Hold,
+    MarkNotes,
     MarkPayloads,
+    NoteOrders,
     Operation,
     Record,
     Reject,
@@ -33,11 +36,12 @@ from rerund.journal.operations import (
 from rerund.journal.prune import Limits, Pruner
 from rerund.journal.queries import journal_id
 from rerund.journal.rejects import RejectBudget
-from rerund.journal.rows import Decision, Mark, ReceivedEntry
+from rerund.journal.rows import Decision, Mark, OrderNoteRow, ReceivedEntry
 from rerund.journal.start import open_for_daemon
 from rerund.journal.writer import Report, Writer
 from rerund.rerun.instants import iso
 from rerund.rerun.model import OpenRerun
+from rerund.rerun.orders import LocalOrder, OrderKey
 
 BALLAST_BYTES = 16 * 1024 * 1024
 POLL_SECONDS = 1.0
@@ -213,6 +217,25 @@ class Journal:
         changed = rows != self._waiting
         self._waiting = rows
         self._submit(ReplaceWaiting(rows if changed else None, refreshed_at, done))
+
+    def change_orders(
+        self,
+        orders: Sequence[LocalOrder],
+        gone: Sequence[OrderKey],
+        *,
+        whole: bool,
+    ) -> None:
+        """Change the local copy of the open orders; `whole` begins a new one."""
+        if orders or gone or whole:
+            self._submit(ChangeOrders(orders, gone, whole))
+
+    def note_orders(self, rows: Sequence[OrderNoteRow], done: Done | None = None) -> None:
+        """Store what became of orders; `done` follows the commit."""
+        self._submit(NoteOrders(rows, done))
+
+    def mark_notes(self, note_keys: Sequence[int]) -> None:
+        """The stores have these notes."""
+        self._submit(MarkNotes(note_keys))
 
     async def prune(self, limits: Limits) -> int:
         """Remove old entries step by step between commits; returns how many.

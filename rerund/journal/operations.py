@@ -7,9 +7,14 @@ Every other one is kept until there is room: nothing would send it again.
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import msgspec
+
 from rerund.journal.batch import Batch, OpenEntry
 from rerund.journal.errors import JournalError
-from rerund.journal.rows import Decision, Mark
+from rerund.journal.rows import Decision, Mark, OrderNoteRow
+from rerund.rerun.orders import LocalOrder, OrderKey
+
+_pack = msgspec.msgpack.Encoder().encode
 
 Done = Callable[[JournalError | None], None]
 """Called in the event loop: None once it is on disk, else why it is not."""
@@ -129,6 +134,56 @@ class MarkPayloads(Operation):
     def add_to(self, batch: Batch) -> None:
         """Add the states."""
         batch.mark(self.marks)
+
+
+class ChangeOrders(Operation):
+    """What has changed in the copy of the open orders; `whole` begins a new one."""
+
+    __slots__ = ("gone", "orders", "whole")
+
+    def __init__(
+        self,
+        orders: Sequence[LocalOrder],
+        gone: Sequence[OrderKey],
+        whole: bool,
+    ):
+        super().__init__()
+        self.orders = orders
+        self.gone = gone
+        self.whole = whole
+
+    def add_to(self, batch: Batch) -> None:
+        """Change the copy."""
+        rows = [(*order.key, _pack(order)) for order in self.orders]
+        batch.change_orders(rows, self.gone, whole=self.whole)
+
+
+class NoteOrders(Operation):
+    """What became of orders that went to instruments."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[OrderNoteRow], done: Done | None):
+        super().__init__(done)
+        self.rows = rows
+
+    def add_to(self, batch: Batch) -> None:
+        """Add the notes."""
+        batch.note_orders(self.rows)
+
+
+class MarkNotes(Operation):
+    """Notes that the stores have."""
+
+    __slots__ = ("note_keys",)
+
+    def __init__(self, note_keys: Sequence[int]):
+        super().__init__()
+        self.note_keys = note_keys
+
+    def add_to(self, batch: Batch) -> None:
+        """Mark them."""
+        batch.mark_notes(self.note_keys)
 
 
 class ReplaceWaiting(Operation):

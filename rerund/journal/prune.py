@@ -67,6 +67,7 @@ class Pruner:
                 removed.append((entry_id, size))
                 over -= size
         self._remove(db, removed)
+        db.execute("DELETE FROM order_note WHERE told = 1 AND sent_at < ?", (self._too_old,))
         return len(rows) < _LOOKED_AT or all(row[1] >= before for row in rows)
 
     def _remove(self, db: sqlite3.Connection, entries: Sequence[tuple[int, int]]) -> None:

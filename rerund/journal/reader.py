@@ -212,6 +212,36 @@ class JournalReader:
         ).fetchone()
         return [body for (body,) in rows], None if found is None else found[0]
 
+    def orders(self) -> list[bytes]:
+        """Return the copy of the open orders, packed."""
+        return [body for (body,) in self._db.execute("SELECT body FROM local_order")]
+
+    def notes(self, since: str) -> list[tuple[int, bytes]]:
+        """Return what became of orders that were sent since an instant, the oldest first."""
+        return self._db.execute(
+            "SELECT note_key, body FROM order_note WHERE sent_at >= ? ORDER BY note_key", (since,)
+        ).fetchall()
+
+    def untold_notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` notes above a key that the stores lack, the oldest first."""
+        return self._db.execute(
+            "SELECT note_key, body FROM order_note WHERE told = 0 AND note_key > ?"
+            " ORDER BY note_key LIMIT ?",
+            (after, limit),
+        ).fetchall()
+
+    def awaits_delivery(self, sample_ids: Sequence[str]) -> bool:
+        """Whether there are results of these samples that the stores do not have yet."""
+        places = ",".join("?" * len(sample_ids))
+        pending = f"SELECT 1 FROM payload WHERE sample_id IN ({places}) AND +state = 'pending'"
+        return self._db.execute(pending, list(sample_ids)).fetchone() is not None
+
+    def last_note(self) -> int:
+        """Return the highest key of a note; 0 without any."""
+        return int(
+            self._db.execute("SELECT ifnull(max(note_key), 0) FROM order_note").fetchone()[0]
+        )
+
     def backlog(self) -> dict[str, int]:
         """Return how many entries and payloads are in each state that is not settled."""
         return {

@@ -66,6 +66,14 @@ class Decision:
     continues: Sequence[int] = ()
 
 
+class OrderNoteRow(NamedTuple):
+    """What became of an order; `body` is packed. Sent at an ISO 8601 UTC instant."""
+
+    note_key: int
+    sent_at: str
+    body: bytes
+
+
 class Mark(NamedTuple):
     """A new delivery state of one payload."""
 

@@ -8,7 +8,9 @@ disk. `application_id` says that it is a journal, `user_version` is its format.
     frame(frame_key, …)     the bytes of entries, frame by frame
     payload(payload_key, …) what was made of entries, each with its own delivery state
     device(device_id, …)    the last entry that each instrument's rules decided
-    waiting(…)              the local copy of the waiting list
+    waiting(…)              the local copy of the waiting list: open and late reruns
+    local_order(…)          the local copy of the waiting list: orders, as instruments are told
+    order_note(note_key, …) what became of orders that went to instruments
 
 A frame or payload has the key `entry_id * SPAN + n`, n = 0, 1, 2 … within its entry: what
 belongs together lies together, is appended in order, and needs no index. An entry id is
@@ -45,7 +47,7 @@ from rerund.journal.errors import (
 )
 
 APPLICATION_ID = 0x72726E64  # "rrnd"
-FORMAT = 1
+FORMAT = 2
 SPAN = 1 << 24
 """Keys per entry: more than any message has frames, for 5e11 entries."""
 
@@ -107,6 +109,23 @@ CREATE TABLE waiting (
     PRIMARY KEY (sample_id, body)
 ) WITHOUT ROWID;
 """
+_DDL_2 = """
+CREATE TABLE local_order (
+    lab_report_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    rerun_number INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (lab_report_id, device_id, rerun_number)
+) WITHOUT ROWID;
+CREATE TABLE order_note (
+    note_key INTEGER PRIMARY KEY,
+    sent_at TEXT NOT NULL,
+    told INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX order_note_untold ON order_note (note_key) WHERE told = 0;
+"""
+"""What format 2 has besides: a journal of format 1 gets it when a daemon opens it."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -122,6 +141,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             _create(db)
+        if _is_of_format(db, 1):
+            _upgrade(db)
         check_format(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -216,13 +237,36 @@ def _create(db: sqlite3.Connection) -> None:
         tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables or db.execute("PRAGMA user_version").fetchone()[0]:
             return  # somebody else's file, or made by another process a moment ago
-        for statement in _DDL.split(";")[:-1]:
+        for statement in (_DDL + _DDL_2).split(";")[:-1]:
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('journal_id', ?)", (secrets.token_hex(16),))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {FORMAT}")
     finally:
         db.execute("COMMIT")
+
+
+def _is_of_format(db: sqlite3.Connection, version: int) -> bool:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    return application == APPLICATION_ID and _version(db) == version
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    """Bring a journal of format 1 to format 2: it had no orders."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(db) == 1:  # nobody else did it a moment ago
+            for statement in _DDL_2.split(";")[:-1]:
+                db.execute(statement)
+            db.execute("PRAGMA user_version = 2")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
 
 
 def _quoted(path: Path) -> str:

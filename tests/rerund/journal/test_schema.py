@@ -21,7 +21,7 @@ def version_of(path, version):
 def test_another_version_is_refused_with_both_numbers(tmp_path, opened):
     path = tmp_path / "journal.db"
     version_of(path, 7)
-    with pytest.raises(JournalVersionError, match=r"journal format 7, .* reads 1"):
+    with pytest.raises(JournalVersionError, match=r"journal format 7, .* reads 2"):
         opened(path)
 
 
@@ -100,3 +100,16 @@ def test_what_the_daemon_asks_again_and_again_is_answered_by_an_index(tmp_path, 
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", (value,))]
     db.close()
     assert plan[0].startswith("SEARCH")
+
+
+def test_a_journal_of_format_1_gets_what_format_2_has(tmp_path):
+    path = tmp_path / "journal.db"
+    schema.open_writer(path).close()
+    db = sqlite3.connect(path)
+    db.executescript("DROP TABLE local_order; DROP TABLE order_note; PRAGMA user_version = 1")
+    db.close()
+    with pytest.raises(JournalVersionError, match="journal format 1"):
+        JournalReader(path)
+    schema.open_writer(path).close()
+    with JournalReader(path) as reader:
+        assert (reader.orders(), reader.last_note()) == ([], 0)
