@@ -5,6 +5,7 @@ found at once and has a file, a line and a key.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,6 +92,13 @@ class RerunSection(Section):
     rerun_overdue: Seconds = 4 * 3600.0
 
 
+class OrdersSection(Section):
+    """`[orders]`: how instruments that ask are answered, in seconds."""
+
+    copy_max_age: Seconds = 60.0
+    look_up_timeout: Seconds = 3.0
+
+
 class InstrumentSection(Section):
     """`[[instrument]]`: one bench analyzer and its link."""
 
@@ -101,6 +109,8 @@ class InstrumentSection(Section):
     timezone: ZoneName | None = None
     connections: Literal["allow", "newest_wins", "refuse"] = "allow"
     parallel: Literal["flag", "keep"] = "flag"
+    orders_link: LinkText | None = None
+    orders: Literal["auto", "answer", "push", "off"] = "auto"
     dialect: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -110,6 +120,7 @@ class ConfigFile(Section):
     daemon: DaemonSection = DaemonSection()
     journal: JournalSection = JournalSection()
     rerun: RerunSection = RerunSection()
+    orders: OrdersSection = OrdersSection()
     store: StoreSection = StoreSection()
     http: HttpSection | None = None
     instrument: list[InstrumentSection] = Field(min_length=1)
@@ -121,6 +132,7 @@ class Instrument:
 
     section: InstrumentSection
     url: LinkUrl
+    orders_url: LinkUrl | None
     profile: AnyProfile
     timezone: dt.tzinfo
 
@@ -128,6 +140,11 @@ class Instrument:
     def device_id(self) -> str:
         """The id under which payloads and stores know it."""
         return self.section.id
+
+    @property
+    def order_uses(self) -> tuple[str, ...]:
+        """How orders can reach it by its profile and link: query, push, cancel."""
+        return _order_uses(self.profile)
 
     @property
     def dialect(self) -> AstmDialect | Hl7Dialect:
@@ -150,6 +167,11 @@ class Config:
         return self.file.daemon.state_dir / "journal.db"
 
 
+def order_line(device_id: str) -> str:
+    """The name of the line that an instrument takes orders on, where that is another."""
+    return f"{device_id}/orders"
+
+
 def load(path: Path) -> Config:
     """Read a configuration file. Raises ConfigError with every problem of it."""
     try:
@@ -159,6 +181,7 @@ def load(path: Path) -> Config:
     file, sections = _read(reading)
     profiles = _profiles(reading, file.daemon.drivers_dir)
     reading.add(_clashes(sections, reading.document))
+    reading.add(_order_problems(sections, profiles, reading.document))
     reading.add(store_problems(file.store, reading.document))
     links = [(section.id, parse_url(section.link)) for section in sections.values()]
     reading.add(http_problems(file.http, reading.document, links))
@@ -169,6 +192,7 @@ def load(path: Path) -> Config:
         Instrument(
             section=section,
             url=parse_url(section.link),
+            orders_url=parse_url(section.orders_link) if section.orders_link else None,
             profile=profiles[position],
             timezone=_timezone(section.timezone or file.daemon.timezone),
         )
@@ -185,6 +209,7 @@ def _read(reading: Reading) -> tuple[ConfigFile, dict[int, InstrumentSection]]:
         daemon=reading.table(DaemonSection, "daemon") or DaemonSection(),
         journal=reading.table(JournalSection, "journal") or JournalSection(),
         rerun=reading.table(RerunSection, "rerun") or RerunSection(),
+        orders=reading.table(OrdersSection, "orders") or OrdersSection(),
         store=reading.table(StoreSection, "store") or StoreSection(),
         http=reading.table(HttpSection, "http") if "http" in reading.document.data else None,
     )
@@ -242,6 +267,31 @@ def _timezone(name: str | None) -> dt.tzinfo:
         return dt.UTC
 
 
+def _order_uses(profile: AnyProfile) -> tuple[str, ...]:
+    if profile.order is None or profile.dialect.direction != "both":
+        return ()
+    return tuple(profile.order.use)
+
+
+def _order_problems(
+    sections: Mapping[int, InstrumentSection],
+    profiles: Mapping[int, AnyProfile],
+    document: TomlFile,
+) -> list[Problem]:
+    """Return the instruments that are to get orders in a way that their driver does not know."""
+    needed = {"answer": "query", "push": "push"}
+    return [
+        document.problem(
+            ("instrument", position, "orders"),
+            f"driver {section.driver!r} does not know how to {section.orders} orders on this link",
+        )
+        for position, section in sections.items()
+        if section.orders in needed
+        and position in profiles
+        and needed[section.orders] not in _order_uses(profiles[position])
+    ]
+
+
 def _clashes(sections: dict[int, InstrumentSection], document: TomlFile) -> list[Problem]:
     """Return what two instruments can not share: an id, an address, a port."""
     positions: dict[str, int] = {}
@@ -251,8 +301,13 @@ def _clashes(sections: dict[int, InstrumentSection], document: TomlFile) -> list
             message = f"{section.id!r} is already that of {sections[positions[section.id]].name!r}"
             problems.append(document.problem(("instrument", position, "id"), message))
         positions.setdefault(section.id, position)
+    keys = {name: (positions[name], "link") for name in positions}
     urls = {name: parse_url(sections[at].link) for name, at in positions.items()}
+    for name, at in positions.items():
+        if (link := sections[at].orders_link) is not None:
+            keys[order_line(name)] = (at, "orders_link")
+            urls[order_line(name)] = parse_url(link)
     return problems + [
-        document.problem(("instrument", positions[name], "link"), sentence)
+        document.problem(("instrument", *keys[name]), sentence)
         for name, sentence in conflicts(urls)
     ]

@@ -5,7 +5,7 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time
@@ -13,7 +13,7 @@ from time import monotonic, time
 import structlog
 
 from rerund import __version__
-from rerund.config import Config, Instrument
+from rerund.config import Config, Instrument, order_line
 from rerund.deciders import decider_of
 from rerund.http.front import front_of
 from rerund.interpretation import Interpretation
@@ -25,6 +25,7 @@ from rerund.journal.rows import StoredEntry
 from rerund.link import Link
 from rerund.link_leases import LeasedLines
 from rerund.notify import notify, watchdog_interval
+from rerund.order_copy import OrderCopy
 from rerund.rear import Rear
 from rerund.rerun.instants import iso
 from rerund.transports.hub import Hub
@@ -43,6 +44,9 @@ EXIT_SOFTWARE = 70
 
 OVERDUE_LOOKS = 10
 """How often within the resume window it is looked for messages that were cut short."""
+
+PUSH_EVERY = 10.0
+"""Seconds after which it is looked again for orders that an instrument did not take."""
 
 BOUND_TIMEOUT = 2.0
 """Seconds that being ready waits for addresses that are in use; they are tried for ever."""
@@ -71,7 +75,8 @@ class Daemon:
         sys.setswitchinterval(SWITCH_INTERVAL)
         journal = self._open_journal()
         rear = Rear(self._config, journal)
-        links = [_link(instrument, journal) for instrument in self._config.instruments]
+        lines = {i.device_id: _links(i, journal, rear) for i in self._config.instruments}
+        links = [link for of_device in lines.values() for link in of_device]
         interpretation = self._interpretation(journal, rear, links)
         journal.on_received = interpretation.put
         rear.on_earlier = interpretation.learn
@@ -83,11 +88,16 @@ class Daemon:
         if self._front is not None:
             self._front.start()
         hub = Hub(links, random.Random())
-        lines = self._leased_lines(links, hub)
-        rear.on_leases = lines.apply
+        leased = self._leased_lines(lines, hub)
+        rear.on_leases = leased.apply
         hub.start()
         await self._say_ready(hub)
-        tasks = (self._prune(journal), self._tell_overdue(), _watchdog())
+        tasks = (
+            self._prune(journal),
+            self._tell_overdue(),
+            self._push_orders(links, rear.orders),
+            _watchdog(),
+        )
         background = [asyncio.create_task(task) for task in tasks]
         # What was made so far stays: the collector need not look at it again and again.
         gc.collect()
@@ -97,7 +107,7 @@ class Daemon:
         log.info("stopping", exit_code=self._exit_code)
         for task in background:
             task.cancel()
-        await lines.close()
+        await leased.close()
         await self._end(hub, links, interpretation, rear, journal)
         log.info("stopped")
         return self._exit_code
@@ -145,14 +155,15 @@ class Daemon:
             last_cut=lambda device_id: counters[device_id].last_cut,
             resume_window=self._config.file.rerun.resume_window,
             on_decided=rear.wake,
+            on_entry=rear.arrivals.decided,
             on_failed=self._fail_from_thread,
         )
 
-    def _leased_lines(self, links: Sequence[Link], hub: Hub) -> LeasedLines:
+    def _leased_lines(self, lines: Mapping[str, Sequence[Link]], hub: Hub) -> LeasedLines:
         async def tell(name: str) -> None:
             await _tell_lines([i for i in self._config.instruments if i.device_id == name], hub)
 
-        return LeasedLines({link.name: link for link in links}, hub, tell)
+        return LeasedLines(lines, hub, tell)
 
     async def _say_ready(self, hub: Hub) -> None:
         await _tell_lines(self._config.instruments, hub)
@@ -174,6 +185,19 @@ class Daemon:
                 log.warning("prune_failed", reason=str(error))
             else:
                 log.info("pruned", entries=removed)
+
+    async def _push_orders(self, links: Sequence[Link], orders: OrderCopy) -> None:
+        """Push what is due when there is something new, and now and then what was not taken."""
+        pushing = [link for link in links if link.desk and (link.desk.pushes or link.desk.cancels)]
+        changed = asyncio.Event()
+        orders.on_change = changed.set
+        while pushing:
+            changed.clear()
+            for link in pushing:
+                if link.orders is not None:
+                    link.orders.push()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), PUSH_EVERY)
 
     async def _tell_overdue(self) -> None:
         """Alert once for each message that was cut short and neither resumed nor sent again."""
@@ -223,14 +247,28 @@ class Daemon:
             log.warning("stop_timeout", what="journal")
 
 
-def _link(instrument: Instrument, journal: Journal) -> Link:
-    return Link(
+def _links(instrument: Instrument, journal: Journal, rear: Rear) -> list[Link]:
+    """Return the line of an instrument, and the one that it takes orders on if that is another."""
+    desk = rear.desk(instrument)
+    line = Link(
         instrument.device_id,
         instrument.url,
         instrument.dialect,
         journal,
         policy=instrument.section.connections,
+        desk=desk,
     )
+    if instrument.orders_url is None:
+        return [line]
+    line.order_line = Link(
+        order_line(instrument.device_id),
+        instrument.orders_url,
+        instrument.dialect,
+        journal,
+        desk=desk,
+        device_id=instrument.device_id,
+    )
+    return [line, line.order_line]
 
 
 def cut_before(journal: Path, instant: str) -> list[StoredEntry]:

@@ -6,7 +6,7 @@ entry without a decision is handed out again at the next start.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from queue import SimpleQueue
@@ -42,6 +42,9 @@ once when this one sleeps, and only after the switch interval when it does not.
 Earlier = tuple[str, Sequence[tuple[str, KnownRun]], bool]
 """An instrument, (sample id, run) pairs of it that the journal lacks, whether no more follow."""
 
+OnEntry = Callable[[str, int, Iterable[str]], None]
+"""Told an instrument, an entry of it and the samples that it has results of."""
+
 Forget = Literal["forget"]
 FORGET: Final = "forget"
 
@@ -51,9 +54,9 @@ class Interpretation:
 
     `complete` names the instruments whose history is known to be whole, `last_cut` tells the
     last entry of an instrument that was cut short, `resume_window` is seconds. `on_decided`
-    is called in the event loop after each committed decision, `on_failed` in the thread when
-    it can not go on: then the daemon has to end, or instruments would be acknowledged for ever
-    and nothing decided.
+    is called in the event loop after each committed decision, `on_entry` in the thread when an
+    entry is decided and handed to the journal, `on_failed` in the thread when it can not go on:
+    then the daemon has to end, or instruments would be acknowledged for ever and nothing decided.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Interpretation:
         last_cut: Callable[[str], int] = lambda device_id: 0,
         resume_window: float = 900.0,
         on_decided: Callable[[], None] = lambda: None,
+        on_entry: OnEntry = lambda device_id, entry_id, sample_ids: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_failed = on_failed
@@ -76,6 +80,7 @@ class Interpretation:
         self._last_cut = last_cut
         self._resume_window = resume_window
         self._on_decided = on_decided
+        self._on_entry = on_entry
         self._queue: SimpleQueue[ReceivedEntry | Earlier | Forget | None] = SimpleQueue()
         self._histories: dict[str, InstrumentHistory] = {}
         self._settled_cut: dict[str, int] = {}
@@ -255,6 +260,8 @@ class Interpretation:
             parts,
         )
         self._journal.record(decision, self._was_committed)
+        samples = {payload.sample_id for payload, _ in outcome.payloads}
+        self._on_entry(entry.device_id, entry.entry_id, samples)
 
     def _was_committed(self, error: JournalError | None) -> None:
         with self._committed:

@@ -13,6 +13,8 @@ from rerund.journal.journal import Journal
 from rerund.link_astm import AstmConnection
 from rerund.link_connection import LinkConnection
 from rerund.link_hl7 import Hl7Connection, Past
+from rerund.link_orders import LineOrders
+from rerund.order_desk import OrderDesk
 from rerund.transports.connection import ConnectionPolicy
 from rerund.transports.counters import LinkCounters
 from rerund.transports.url import LinkUrl
@@ -32,12 +34,18 @@ class Link:
         journal: Journal,
         *,
         policy: ConnectionPolicy = "allow",
+        desk: OrderDesk | None = None,
+        device_id: str | None = None,
     ) -> None:
         self.name = name
+        self.device_id = device_id or name
         self.url = url
         self.dialect = dialect
         self.journal = journal
         self.policy = policy
+        self.desk = desk
+        self.order_line: Link | None = None
+        """Where orders go, for an instrument that takes them on a line of their own."""
         self.counters = LinkCounters()
         self.draining = False
         self.connections: set[LinkConnection] = set()
@@ -61,6 +69,12 @@ class Link:
         while not all(connection.is_idle for connection in self.connections):
             self.rested.clear()
             await self.rested.wait()
+
+    @property
+    def orders(self) -> LineOrders | None:
+        """The orders on the line that was opened last; None without a line."""
+        newest = max(self.connections, key=lambda one: one.opened_at, default=None)
+        return None if newest is None else newest.orders
 
     def reopen(self) -> None:
         """Take new ones again after `drain`."""

@@ -4,19 +4,26 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from drivers.profile import AstmProfile
 from protocols.astm.dialect import Dialect
 from protocols.astm.events import (
     BytesIgnored,
     CommitTimedOut,
+    ContentionLost,
     EnquiryRefused,
+    Failure,
     FrameReceived,
     FrameRejected,
     FrameRepeated,
     FrameTolerated,
+    Interrupted,
+    MessageFailed,
+    MessageSent,
     TransferEnded,
     TransferStarted,
 )
 from protocols.astm.session import Session
+from rerund.link_astm_orders import AstmOrders
 from rerund.link_connection import LinkConnection
 from rerund.link_entry import EntryWriter
 from rerund.link_stranger import Stranger
@@ -31,12 +38,15 @@ class AstmConnection(LinkConnection):
     """One open line with a session of frames, and its entries."""
 
     def __init__(self, link: "Link", dialect: Dialect) -> None:
-        super().__init__(link, Session(dialect))
+        session = Session(dialect)
+        super().__init__(link, session)
+        self._orders: AstmOrders | None = None
+        if link.desk is not None and isinstance(link.desk.profile, AstmProfile):
+            self.orders = self._orders = AstmOrders(self, session, link.desk, link.desk.profile)
         self._stranger = Stranger(link.name, expected="ASTM", protocol="HL7")
         self._entries = EntryWriter(
-            link.journal, link.name, str(link.url), link.counters, self._reply
+            link.journal, link.device_id, str(link.url), link.counters, self._reply, self._stored
         )
-        # Events of the sending half are missing: nothing is sent to an instrument yet.
         self._handlers = {
             TransferStarted: self._transfer_started,
             EnquiryRefused: self._enquiry_refused,
@@ -47,7 +57,28 @@ class AstmConnection(LinkConnection):
             BytesIgnored: self._bytes_ignored,
             CommitTimedOut: self._commit_timed_out,
             TransferEnded: self._transfer_ended,
+            ContentionLost: self._wait,
+            Interrupted: self._wait,
+            MessageSent: self._message_sent,
+            MessageFailed: self._message_failed,
         }
+
+    def _stored(self, entry: int, text: bytes) -> None:
+        """Take a message that is on disk."""
+        if self._orders is not None:
+            self._orders.take(entry, text)
+
+    def _wait(self, event: ContentionLost | Interrupted) -> None:
+        """Leave the line to the instrument; what was to be sent follows."""
+
+    def _message_sent(self, event: MessageSent) -> None:
+        if self._orders is not None:
+            self._orders.sent(event.message_id)
+
+    def _message_failed(self, event: MessageFailed) -> None:
+        if self._orders is not None:
+            refused = event.failure is Failure.NOT_ACCEPTED
+            self._orders.failed(event.message_id, event.failure.value, refused=refused)
 
     def _transfer_started(self, event: TransferStarted) -> None:
         self._counters.transfers += 1

@@ -7,12 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import structlog
 
 from rerund.faults import place_of, type_of
 from rerund.journal.errors import JournalError
+from rerund.link_orders import LineOrders
 from rerund.transports.connection import Connection
 
 if TYPE_CHECKING:
@@ -67,15 +68,16 @@ class Session(Protocol):
 
 
 P = ParamSpec("P")
+C = TypeVar("C", bound="LinkConnection")
 
 
-def _boundary(
-    method: Callable[Concatenate["LinkConnection", P], None],
-) -> Callable[Concatenate["LinkConnection", P], None]:
+def boundary(
+    method: Callable[Concatenate[C, P], None],
+) -> Callable[Concatenate[C, P], None]:
     """End the connection, and nothing else, when `method` fails: the line is opened again."""
 
     @wraps(method)
-    def guarded(self: "LinkConnection", /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: C, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the boundary of one connection
@@ -100,26 +102,31 @@ class LinkConnection(Connection):
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self.opened_at = self._loop.time()
         self._owed: int | None = None
         self._unread = 0
         self._pauses: set[str] = set()
+        self.orders: LineOrders | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether no transfer is under way and no reply is owed."""
-        return self._session.is_neutral and self._owed is None
+        is_busy = self.orders is not None and self.orders.is_busy
+        return self._session.is_neutral and self._owed is None and not is_busy
 
     # From the transport.
 
-    @_boundary
+    @boundary
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
         super().connection_made(transport)
         self._counters.connections += 1
         self._counters.connections_total += 1
         self.link.connections.add(self)
+        if self.orders is not None:
+            self._loop.call_soon(self.orders.push)
 
-    @_boundary
+    @boundary
     def connection_lost(self, exc: Exception | None) -> None:
         """Put on hold what was not finished."""
         super().connection_lost(exc)
@@ -129,9 +136,11 @@ class LinkConnection(Connection):
         self._act()
         if self._timer is not None:
             self._timer.cancel()
+        if self.orders is not None:
+            self.orders.close()
         self.link.rested.set()
 
-    @_boundary
+    @boundary
     def data_received(self, data: bytes) -> None:
         """Take what one read of the line gave."""
         counters, session = self._counters, self._session
@@ -143,7 +152,7 @@ class LinkConnection(Connection):
         session.receive_data(data, self._loop.time())
         self._act()
 
-    @_boundary
+    @boundary
     def line_error(self) -> None:
         """Tell the session that what is being read is damaged."""
         self._session.line_error(self._loop.time())
@@ -159,7 +168,7 @@ class LinkConnection(Connection):
 
     # From the journal.
 
-    @_boundary
+    @boundary
     def _reply(self, ticket: int, error: JournalError | None) -> None:
         """Answer for what was announced under `ticket`."""
         if ticket == self._owed:
@@ -174,9 +183,14 @@ class LinkConnection(Connection):
             self._unread = 0
             self._resume("commit")
 
+    @boundary
+    def act(self) -> None:
+        """Do what the session says, after something was sent from elsewhere."""
+        self._act()
+
     # From the clock.
 
-    @_boundary
+    @boundary
     def _handle_timer(self) -> None:
         self._timer = None
         self._session.handle_timer(self._loop.time())

@@ -13,6 +13,9 @@ from rerund.transports.counters import LinkCounters
 Reply = Callable[[int, JournalError | None], None]
 """Told the ticket of a frame once it is on disk, or why it is not."""
 
+OnStored = Callable[[int, bytes], None]
+"""Told an entry and its text when a complete message is on disk."""
+
 REPEAT_DIFFERS = "repeat_differs"
 
 
@@ -35,27 +38,37 @@ class EntryWriter:
         "_counters",
         "_device_id",
         "_differs",
+        "_ended",
         "_entry",
         "_journal",
         "_link",
+        "_on_stored",
         "_reply",
         "_texts",
         "_ticket",
     )
 
     def __init__(
-        self, journal: Journal, device_id: str, link: str, counters: LinkCounters, reply: Reply
+        self,
+        journal: Journal,
+        device_id: str,
+        link: str,
+        counters: LinkCounters,
+        reply: Reply,
+        on_stored: OnStored = lambda entry, text: None,
     ) -> None:
         self._journal = journal
         self._device_id = device_id
         self._link = link
         self._counters = counters
         self._reply = reply
+        self._on_stored = on_stored
         self._entry: int | None = None
         self._texts: list[bytes] = []
         self._differs = False
         self._ticket = -1
         self._before: tuple[int | None, list[bytes], int, bool] = (None, [], 0, False)
+        self._ended: tuple[int, bytes] | None = None
 
     def store(self, event: FrameReceived) -> None:
         """Queue a frame for the journal; the reply follows its commit."""
@@ -103,6 +116,7 @@ class EntryWriter:
             return
         if event.cause is Cause.EOT and event.last_frame_was_end and self._texts:
             self._complete(self._entry, no_terminator=True)
+            self._tell_ended()
         else:
             self._hold(_ENDINGS[event.cause])
 
@@ -114,7 +128,13 @@ class EntryWriter:
         text = self._texts[0] if len(self._texts) == 1 else b"".join(self._texts)
         self._journal.complete_entry(entry, text, no_terminator=no_terminator)
         self._counters.messages += 1
+        self._ended = (entry, text)
         self._forget()
+
+    def _tell_ended(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            self._on_stored(*ended)
 
     def _hold(self, detail: str, *, reason: str = "incomplete") -> None:
         assert self._entry is not None
@@ -131,11 +151,14 @@ class EntryWriter:
         if error is not None and ticket == self._ticket:
             self._entry, self._texts, length, self._differs = self._before
             del self._texts[length:]
+            self._ended = None
         elif error is not None:
             # The transfer has ended meanwhile: the frame will not come again in this entry.
             self._journal.hold_entry(entry, "incomplete", "its last frame could not be stored")
             self._counters.last_cut = entry
         self._reply(ticket, error)
+        if error is None and ticket == self._ticket:
+            self._tell_ended()
 
 
 _ENDINGS = {

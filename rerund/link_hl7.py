@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from drivers.profile import Hl7Profile
 from protocols.hl7.acknowledgment import Condition, Stamp
 from protocols.hl7.dialect import Dialect
 from protocols.hl7.events import (
     AcknowledgmentIgnored,
+    AcknowledgmentReceived,
     BlockRejected,
     BlockTolerated,
     BytesIgnored,
+    Failure,
+    MessageFailed,
     MessageReceived,
     MessageRefused,
+    MessageSent,
     ReplyNotCommitted,
     ReplyTimedOut,
 )
@@ -29,8 +34,9 @@ from protocols.hl7.header import Identity
 from protocols.hl7.session import Session
 from rerund.alerts import tell_on_hold
 from rerund.journal.errors import JournalError
-from rerund.link_connection import LinkConnection
+from rerund.link_connection import LinkConnection, boundary
 from rerund.link_entry import utc_now
+from rerund.link_hl7_orders import Hl7Orders
 from rerund.link_stranger import Stranger
 
 if TYPE_CHECKING:
@@ -79,11 +85,15 @@ class Hl7Connection(LinkConnection):
     _session: Session
 
     def __init__(self, link: "Link", dialect: Dialect, past: Past) -> None:
-        super().__init__(link, Session(past.stamp, dialect))
+        session = Session(past.stamp, dialect)
+        super().__init__(link, session)
+        self._orders: Hl7Orders | None = None
+        if link.desk is not None and isinstance(link.desk.profile, Hl7Profile):
+            profile = link.desk.profile
+            self.orders = self._orders = Hl7Orders(self, session, link.desk, profile, past)
         self._past = past
         self._stranger = Stranger(link.name, expected="HL7", protocol="ASTM")
-        self._where = (link.name, str(link.url))
-        # Events of the sending half are missing: nothing is sent to an instrument yet.
+        self._where = (link.device_id, str(link.url))
         self._handlers = {
             MessageReceived: self._message_received,
             MessageRefused: self._message_refused,
@@ -93,6 +103,9 @@ class Hl7Connection(LinkConnection):
             AcknowledgmentIgnored: self._acknowledgment_ignored,
             ReplyTimedOut: self._reply_timed_out,
             ReplyNotCommitted: self._reply_not_committed,
+            AcknowledgmentReceived: self._acknowledgment_received,
+            MessageSent: self._message_sent,
+            MessageFailed: self._message_failed,
         }
 
     def _act(self) -> None:
@@ -113,7 +126,7 @@ class Hl7Connection(LinkConnection):
         if self._past.holds(event.identity):
             self._counters.frames_repeated += 1
             self._reject(event.raw, RETRANSMITTED)
-            self._loop.call_soon(self._reply, event.ticket, None)
+            self._loop.call_soon(self._settle, 0, event)
         else:
             self._store(event)
 
@@ -134,7 +147,41 @@ class Hl7Connection(LinkConnection):
         else:
             self._past.add(event.identity)
             self._count(entry, event.condition)
-        self._reply(event.ticket, error)
+        if error is None:
+            self._settle(entry, event)
+        else:
+            self._reply(event.ticket, error)
+
+    def _settle(self, entry: int, event: MessageReceived) -> None:
+        """Answer a message that is on disk: a question with orders."""
+        orders = self._orders
+        if orders is None or event.condition is not None:
+            self._reply(event.ticket, None)
+        elif orders.is_question(event.header):
+            self._owed = None
+            self._ask(entry, event)
+        else:
+            self._reply(event.ticket, None)
+            orders.take(event)
+
+    @boundary
+    def _ask(self, entry: int, event: MessageReceived) -> None:
+        assert self._orders is not None
+        self._orders.ask(entry, event.content, event.ticket)
+        self._act()
+
+    def _acknowledgment_received(self, event: AcknowledgmentReceived) -> None:
+        if self._orders is not None:
+            self._orders.acknowledged(event)
+
+    def _message_sent(self, event: MessageSent) -> None:
+        if self._orders is not None:
+            self._orders.sent(event.message_id)
+
+    def _message_failed(self, event: MessageFailed) -> None:
+        if self._orders is not None:
+            refused = event.failure in (Failure.REJECTED, Failure.ERROR)
+            self._orders.failed(event.message_id, event.failure.value, refused=refused)
 
     def _count(self, entry: int, condition: Condition | None) -> None:
         """Count a message that is on disk; one that the link does not take waits for a person."""
@@ -143,7 +190,7 @@ class Hl7Connection(LinkConnection):
             return
         reason = condition.name.lower()
         self._counters.rejected[reason] += 1
-        tell_on_hold(entry, self.link.name, reason)
+        tell_on_hold(entry, self.link.device_id, reason)
 
     def _reject(self, raw: bytes, reason: str) -> None:
         """Keep bytes that are no entry of their own, as evidence."""

@@ -32,7 +32,7 @@ class LeasedLines:
 
     def __init__(
         self,
-        links: Mapping[str, Link],
+        links: Mapping[str, Sequence[Link]],
         hub: Hub,
         on_open: Callable[[str], Awaitable[None]],
         *,
@@ -79,8 +79,9 @@ class LeasedLines:
 
     async def _open(self, name: str) -> None:
         self._is_open[name] = None
-        self._links[name].reopen()
-        self._hub.resume(name)
+        for link in self._links[name]:
+            link.reopen()
+            self._hub.resume(link.name)
         self._is_open[name] = True
         await self._on_open(name)
 
@@ -88,8 +89,9 @@ class LeasedLines:
         self._is_open[name] = None
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._links[name].drain()
-        await self._hub.suspend(name)
+                await asyncio.gather(*(link.drain() for link in self._links[name]))
+        for link in self._links[name]:
+            await self._hub.suspend(link.name)
         self._is_open[name] = False
         log.info("line_closed", instrument=name)
 

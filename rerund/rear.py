@@ -8,20 +8,29 @@ everything is tried again for ever.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from time import time
 
+from rerund.arrivals import Arrivals
 from rerund.child import Child
-from rerund.config import Config
+from rerund.config import Config, Instrument
 from rerund.configured_rules import rules_of
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
+from rerund.order_book import OrderBook
+from rerund.order_copy import OrderCopy, unpack_order
+from rerund.order_desk import OrderDesk
 from rerund.registrar_channel import (
     Earlier,
     Leases,
+    LookedUp,
+    LookUp,
     Marked,
     Marks,
+    NotesTold,
+    OrdersChanged,
     Start,
     Stop,
     ToDaemon,
@@ -32,6 +41,7 @@ from rerund.registrar_channel import (
 )
 from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun
+from rerund.rerun.orders import LocalOrder
 from rerund.stores.ports import Lease
 from rerund.waiting_list import WaitingList, unpack_row
 
@@ -51,7 +61,13 @@ class Rear:
         with JournalReader(journal.path) as reader:
             rows, refreshed_at = reader.waiting()
             self._unknown = _unknown_histories(config, reader)
+            self.orders = OrderCopy(map(unpack_order, reader.orders()))
+            since = iso(time() - config.file.rerun.sample_id_window)
+            self._book = OrderBook(journal, reader.notes(since), reader.last_note(), self.wake)
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
+        self.arrivals = Arrivals()
+        self._tickets = count(1)
+        self._asked: dict[int, asyncio.Future[Sequence[LocalOrder] | None]] = {}
         self.on_earlier: Callable[[str, Runs, bool], None] = _ignore
         self.on_leases: Callable[[Sequence[Lease]], None] = _leave
         self.registrar = Child(
@@ -71,6 +87,11 @@ class Rear:
         everyone = {instrument.device_id for instrument in self._config.instruments}
         return frozenset(everyone - self._unknown)
 
+    def desk(self, instrument: Instrument) -> OrderDesk:
+        """Return what finds the orders of an instrument."""
+        max_age = self._config.file.orders.copy_max_age
+        return OrderDesk(instrument, self.orders, self._book, self.arrivals, self.look_up, max_age)
+
     def start(self) -> None:
         """Start the registrar, and start it again whenever it ends."""
         self.registrar.start()
@@ -85,6 +106,23 @@ class Rear:
         """End the registrar after the batch at hand. Cancel it to end it at once."""
         self.registrar.send(encode(Stop()))
         await self.registrar.stop()
+
+    async def look_up(self, sample_ids: Sequence[str]) -> Sequence[LocalOrder] | None:
+        """What is open of these samples by the stores; None when they do not say in time."""
+        ticket = next(self._tickets)
+        asked = self._asked[ticket] = asyncio.get_running_loop().create_future()
+        self.registrar.send(encode(LookUp(ticket, list(sample_ids))))
+        try:
+            return await asyncio.wait_for(asked, self._config.file.orders.look_up_timeout)
+        except TimeoutError:
+            return None
+        finally:
+            del self._asked[ticket]
+
+    def _answer_look_up(self, ticket: int, found: Sequence[LocalOrder] | None) -> None:
+        asked = self._asked.get(ticket)
+        if asked is not None and not asked.done():
+            asked.set_result(found)
 
     def _wake(self) -> None:
         self._wake_is_due = False
@@ -105,6 +143,14 @@ class Rear:
                 self.on_earlier(device_id, others, last)
             case Leases(leases):
                 self.on_leases(leases)
+            case OrdersChanged(orders, gone, cancelled, whole):
+                self._journal.change_orders(orders, gone, whole=whole)
+                self._book.cancel(cancelled)
+                self.orders.change(orders, gone, whole=whole)
+            case LookedUp(ticket, found):
+                self._answer_look_up(ticket, found)
+            case NotesTold(note_keys):
+                self._journal.mark_notes(note_keys)
 
     def _orders(self) -> Start:
         file = self._config.file

@@ -6,6 +6,7 @@ from rerund.child_line import packed
 from rerund.journal.rows import Mark
 from rerund.logs import LogFormat, LogLevel
 from rerund.rerun.model import KnownRun, OpenRerun
+from rerund.rerun.orders import LocalOrder, OrderKey
 from rerund.rerun.rules import Rules
 from rerund.stores.ports import Lease
 from rerund.stores.settings import StoreSettings
@@ -32,6 +33,13 @@ class Start(msgspec.Struct, tag=True, frozen=True):
 
 class Wake(msgspec.Struct, tag=True, frozen=True):
     """To the registrar: there are new payloads."""
+
+
+class LookUp(msgspec.Struct, tag=True, frozen=True):
+    """To the registrar: what is open of these samples at this moment? Answered by LookedUp."""
+
+    ticket: int
+    sample_ids: list[str]
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):
@@ -62,6 +70,32 @@ class WaitingCopy(msgspec.Struct, tag=True, frozen=True):
     refreshed_at: str
 
 
+class OrdersChanged(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: what has changed in the open orders; without a change they are as they were.
+
+    `whole` begins a new copy: what is not in it is gone. `cancelled` are those among the `gone`
+    that instruments should not measure any more.
+    """
+
+    orders: list[LocalOrder]
+    gone: list[OrderKey]
+    cancelled: list[OrderKey]
+    whole: bool = False
+
+
+class LookedUp(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: the open orders of the samples asked for; None when no store says."""
+
+    ticket: int
+    orders: list[LocalOrder] | None
+
+
+class NotesTold(msgspec.Struct, tag=True, frozen=True):
+    """To the daemon: notes of orders that the stores now have."""
+
+    note_keys: list[int]
+
+
 class Earlier(msgspec.Struct, tag=True, frozen=True):
     """To the daemon: (sample id, run) pairs that the ledger has of an instrument.
 
@@ -79,8 +113,8 @@ class Leases(msgspec.Struct, tag=True, frozen=True):
     leases: list[Lease]
 
 
-ToRegistrar = Start | Wake | Marked | Stop
-ToDaemon = Marks | WaitingCopy | Earlier | Leases
+ToRegistrar = Start | Wake | Marked | LookUp | Stop
+ToDaemon = Marks | WaitingCopy | OrdersChanged | LookedUp | NotesTold | Earlier | Leases
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_for_registrar = msgspec.msgpack.Decoder(ToRegistrar).decode

@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import structlog
 
@@ -28,8 +29,12 @@ from rerund.registrar import Registrar, lanes_of
 from rerund.registrar_channel import (
     Earlier,
     Leases,
+    LookedUp,
+    LookUp,
     Marked,
     Marks,
+    NotesTold,
+    OrdersChanged,
     Start,
     Stop,
     ToDaemon,
@@ -41,8 +46,10 @@ from rerund.registrar_channel import (
 )
 from rerund.registrar_history import history
 from rerund.registrar_leases import LeaseKeeper, LeaseThread
+from rerund.registrar_orders import EMBEDDED_POLL, Change, OrderKeeper, OrderThread
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.model import KnownRun, OpenRerun
+from rerund.rerun.orders import LocalOrder
 from rerund.rerun.service import RerunService
 from rerund.stores.opening import OpenStores, open_stores
 from rerund.stores.ports import Lease, ReportStore
@@ -60,6 +67,9 @@ NICENESS = 19
 
 EARLIER_RUNS = 500
 """Runs of a history in one message: a millisecond of the daemon's time."""
+
+ORDERS_AT_ONCE = 200
+"""Orders in one message, for the same reason."""
 
 Told = Callable[[Exception | None], None]
 
@@ -81,7 +91,9 @@ class Channel:
         """Whether the daemon said that it ends."""
         self.gone = threading.Event()
         """Set once the daemon has closed the line."""
-        self.on_wake: Callable[[], None] = lambda: None
+        self.on_wake: Sequence[Callable[[], None]] = ()
+        self._look_ups: SimpleQueue[LookUp] = SimpleQueue()
+        self._on_look_up: Callable[[int, Sequence[str]], None] | None = None
         self._thread = threading.Thread(target=self._listen, name="channel", daemon=True)
 
     def listen(self) -> None:
@@ -104,13 +116,30 @@ class Channel:
     def _act(self, message: ToRegistrar) -> None:
         match message:
             case Wake():
-                self.on_wake()
+                for wake in self.on_wake:
+                    wake()
+            case LookUp():
+                self._look_ups.put(message)
+                self._hand_look_ups()
             case Marked():
                 self.marked(message)
             case Stop():
                 self.stopped = True
             case Start():
                 raise AssertionError("a registrar is started once")
+
+    def answer_look_ups(self, look_up: Callable[[int, Sequence[str]], None]) -> None:
+        """Hand look-ups on from now, and those first that came before the stores were open."""
+        self._on_look_up = look_up
+        self._hand_look_ups()
+
+    def _hand_look_ups(self) -> None:
+        while self._on_look_up is not None:
+            try:
+                asked = self._look_ups.get_nowait()
+            except Empty:
+                return
+            self._on_look_up(asked.ticket, asked.sample_ids)
 
     def receive(self) -> ToRegistrar | None:
         """Wait for the next message; None when the daemon has gone."""
@@ -145,6 +174,23 @@ class Channel:
     def tell_leases(self, leases: Sequence[Lease]) -> None:
         """Say which instruments the daemon may receive from."""
         self._send(Leases(list(leases)))
+
+    def change_orders(self, change: Change) -> None:
+        """Hand over what has changed in the open orders, in parts of a millisecond or so."""
+        orders, gone, cancelled, whole = change
+        first = list(orders[:ORDERS_AT_ONCE])
+        self._send(OrdersChanged(first, list(gone), list(cancelled), whole))
+        for start in range(ORDERS_AT_ONCE, len(orders), ORDERS_AT_ONCE):
+            part = list(orders[start : start + ORDERS_AT_ONCE])
+            self._send(OrdersChanged(part, [], []))
+
+    def looked_up(self, ticket: int, orders: Sequence[LocalOrder] | None) -> None:
+        """Answer a look-up; None when no store says."""
+        self._send(LookedUp(ticket, None if orders is None else list(orders)))
+
+    def notes_told(self, note_keys: Sequence[int]) -> None:
+        """Say which notes the stores have."""
+        self._send(NotesTold(list(note_keys)))
 
     def _send(self, message: ToDaemon) -> None:
         with self._sending:
@@ -182,7 +228,8 @@ def main() -> None:
 
 def _work(start: Start, channel: Channel, opened: OpenStores) -> None:
     """Deliver until the daemon closes the line."""
-    with opened, JournalReader(Path(start.journal_path)) as reader:
+    journal_path = Path(start.journal_path)
+    with opened, JournalReader(journal_path) as reader, JournalReader(journal_path) as notes:
         stores = opened.stores
         service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
@@ -204,10 +251,28 @@ def _work(start: Start, channel: Channel, opened: OpenStores) -> None:
             alone=partial(delivering, Path(start.journal_path)),
         )
         leases = LeaseThread(_keeper(start, stores.reports, channel), start.poll_interval)
-        channel.on_wake = registrar.wake
+        orders = OrderThread(
+            OrderKeeper(
+                start.lab_id,
+                start.devices,
+                service,
+                stores.reports,
+                start.rules,
+                channel.change_orders,
+            ),
+            notes,
+            channel,
+            start.poll_interval if start.stores.mysql else EMBEDDED_POLL,
+        )
+        unsubscribe = stores.numbers.subscribe(start.lab_id, orders.wake)
+        channel.on_wake = (registrar.wake, orders.wake)
+        channel.answer_look_ups(orders.look_up)
         registrar.start()
         leases.start()
+        orders.start()
         channel.gone.wait()
+        unsubscribe()
+        orders.stop(STOP_TIMEOUT)
         registrar.stop(STOP_TIMEOUT)
         leases.stop(STOP_TIMEOUT, release=channel.stopped)
 

@@ -88,6 +88,13 @@ class RunningDaemon:
             self.process.kill()
         await self.ended()
 
+    def signal_registrar(self, number: int) -> None:
+        """Send a signal to the process of the daemon that talks to the stores."""
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if b"rerund.registrar_process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), number)
+
     async def terminate(self) -> int:
         """Ask it to stop; returns its exit code."""
         self.process.terminate()

@@ -47,7 +47,7 @@ async def lines(bench):
         async def on_open(name):
             opened.set()
 
-        lines = LeasedLines({"42": link}, Failing(hub, **failures), on_open, first_pause=0.001)
+        lines = LeasedLines({"42": [link]}, Failing(hub, **failures), on_open, first_pause=0.001)
         made.append(lines)
         return lines, link, opened
 
