@@ -15,6 +15,7 @@ from protocols.hl7.dialect import Dialect as Hl7Dialect
 from protocols.hl7.events import AcknowledgmentReceived, MessageReceived
 from protocols.hl7.message import Message as Hl7Message
 from protocols.hl7.message import parse as parse_hl7
+from protocols.hl7.mllp import encode
 from protocols.hl7.session import Session as Hl7Session
 
 
@@ -148,6 +149,10 @@ class Hl7Analyzer(Analyzer):
         self.session.send_message(content.encode(), self._loop.time(), f"{next(self._ids)}")
         self.act()
         return await self.replies.get()
+
+    def says(self, content: str) -> None:
+        """Send a message that no acknowledgment is awaited of."""
+        self._writer.write(encode(content.encode()))
 
     async def takes(self) -> Hl7Message:
         """Wait for the next message that is no reply."""
