@@ -5,18 +5,21 @@ from typing import Annotated
 import msgspec
 import typer
 
-from rerund.cli.exits import REFUSED, fail
+from rerund.cli.exits import REFUSED, UNAVAILABLE, fail
 from rerund.cli.options import (
     CONFIG_DEFAULT,
     ConfigOption,
     JsonOption,
     load_config,
+    opened_service,
     opened_stores,
 )
 from rerund.cli.tables import print_json, print_table
+from rerund.stores.ports import StoreUnavailable
 
 order_app = typer.Typer(
-    help="Reports to be made: add and list, and what instruments are asked.", no_args_is_help=True
+    help="Reports to be made: add, list, what instruments are asked, and asking them again.",
+    no_args_is_help=True,
 )
 
 
@@ -128,8 +131,13 @@ def list_waiting(
         reports = stores.stores.reports
         if sample is None and report is None:
             open_rows = reports.orders(lab_id, "1970-01-01T00:00:00Z")
-            wanted = {row.lab_report_id for row in open_rows}
-            rows = [row for row in reports.waiting_rows(lab_id, wanted) if row.remaining]
+            keys = {(row.lab_report_id, row.device_id, row.rerun_number) for row in open_rows}
+            of_reports = reports.waiting_rows(lab_id, {key[0] for key in keys})
+            rows = [
+                row
+                for row in of_reports
+                if (row.lab_report_id, row.device_id, row.rerun_number) in keys
+            ]
         else:
             of_sample = reports.reports_of_samples(lab_id, [sample]) if sample else []
             wanted = {row.lab_report_id for row in of_sample} | ({report} if report else set())
@@ -138,7 +146,17 @@ def list_waiting(
         print_json([msgspec.to_builtins(row) for row in rows])
         return
     print_table(
-        ["report", "sample", "rerun", "instrument", "requested", "remaining", "status", "reason"],
+        [
+            "report",
+            "sample",
+            "rerun",
+            "instrument",
+            "requested",
+            "remaining",
+            "status",
+            "taken by",
+            "reason",
+        ],
         [
             [
                 row.lab_report_id,
@@ -148,11 +166,54 @@ def list_waiting(
                 _list(row.requested),
                 _list(row.remaining),
                 row.status,
+                row.taken_by or "",
                 row.reason or "",
             ]
             for row in rows
         ],
     )
+
+
+@order_app.command(epilog="Example: rerund order again 1001 --rerun 2")
+def again(
+    report: Annotated[int, typer.Argument(metavar="REPORT", help="The lab_report_id.")],
+    rerun: Annotated[
+        int | None,
+        typer.Option(
+            "--rerun", metavar="N", min=0, help="Only this rerun; 0 is the original order."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="ID", help="Only what this instrument has, or alone may run."
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG_DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Have orders of a report sent to instruments once more.
+
+    For an instrument that has lost them, or refused them for want of something.
+    What is open and was sent, accepted or refused waits for an instrument again;
+    what was never sent, and what is closed, stays as it is.
+    """
+    from rerund.rerun.refusals import Refusal
+
+    with opened_service(config) as (service, lab_id):
+        try:
+            rows = service.order_again(lab_id, report, rerun, device)
+        except Refusal as error:
+            fail(f"{error.code}: {error}", REFUSED)
+        except StoreUnavailable as error:
+            fail(str(error), UNAVAILABLE)
+    if as_json:
+        print_json([msgspec.to_builtins(row) for row in rows])
+        return
+    for row in rows:
+        which = f"rerun {row.rerun_number}" if row.rerun_number else "the original order"
+        whom = f"instrument {row.device_id}" if row.device_id else "any instrument"
+        typer.echo(f"{which} of report {report} waits for {whom} again")
 
 
 def _list(indexes: list[int]) -> str:

@@ -7,8 +7,7 @@ same `event_id` the same change has the same answer for ever.
 """
 
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from rerund.rerun.auto_check import auto_check
@@ -17,8 +16,9 @@ from rerund.rerun.confirm import Confirmation, confirm
 from rerund.rerun.draft import SYSTEM_USER, Draft
 from rerund.rerun.instants import iso, seconds
 from rerund.rerun.lab import Lab
-from rerund.rerun.order_notes import OrderNote, note_order
-from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventKind, EventRow
+from rerund.rerun.order_actions import note_orders, order_again
+from rerund.rerun.order_notes import OrderNote
+from rerund.rerun.records import ANY_DEVICE, OPEN_WAITING, EventKind, EventRow, WaitingRow
 from rerund.rerun.refusals import Conflict, NotFound
 from rerund.rerun.requests import RerunRequest, cancel, request
 from rerund.rerun.rules import Rules
@@ -170,19 +170,34 @@ class Actions:
             self._alert(alert)
         return answer
 
-    def note_order(self, lab_id: int, note: OrderNote) -> None:
-        """Set what became of an order that went to an instrument; twice changes nothing.
+    def note_orders(self, lab_id: int, notes: Sequence[OrderNote]) -> None:
+        """Set what became of orders that went to instruments, all in one transaction.
 
-        A report or row that has gone meanwhile is left alone. Raises StoreUnavailable.
+        Told again in their order, the rows end as they are; a row that is closed or has gone
+        is left alone. Raises StoreUnavailable and StoreRejected.
+        """
+        note_orders(self._stores, lab_id, notes)
+
+    def order_again(
+        self,
+        lab_id: int,
+        lab_report_id: int,
+        rerun_number: int | None = None,
+        device_id: str | None = None,
+    ) -> list[WaitingRow]:
+        """Have open orders of a report that went to an instrument sent once more.
+
+        Only those of a number (0 is the original order), only those that are pinned to an
+        instrument or were taken by it. Answers the rows as they are now. Raises NotFound or
+        Conflict (`nothing_sent`).
         """
 
-        def decide(case: ReportCase, lab: Lab, draft: Draft) -> Decided:
-            del lab
-            return note_order(case, note, draft)
+        def attempt(again: bool) -> list[WaitingRow]:
+            del again
+            self._check_report(lab_id, lab_report_id)
+            return order_again(self._stores, lab_id, lab_report_id, rerun_number, device_id)
 
-        asked = Asked(lab_id, note.lab_report_id, SYSTEM_USER, note.note_id, ("order",))
-        with suppress(NotFound):
-            self._change(asked, decide)
+        return self._decide(attempt)
 
     def _decide(self, attempt: Callable[[bool], T]) -> T:
         for turn in range(ATTEMPTS):

@@ -106,15 +106,19 @@ class ReportCase:
         self._once(slot, self.pending.values)
 
     def touch_waiting(self, row: WaitingRow) -> None:
-        """A waiting-list row is new or has changed."""
-        if all(row is not other for other in self.waiting):
+        """A waiting-list row is new, or has changed: one version up, however often it does."""
+        new = all(row is not other for other in self.waiting)
+        if new:
             self.waiting.append(row)
-        self._once(row, self.pending.waiting)
+        if self._once(row, self.pending.waiting) and not new:
+            row.version += 1
 
-    def _once(self, row: T, rows: list[T]) -> None:
-        if id(row) not in self._touched:
-            self._touched.add(id(row))
-            rows.append(row)
+    def _once(self, row: T, rows: list[T]) -> bool:
+        if id(row) in self._touched:
+            return False
+        self._touched.add(id(row))
+        rows.append(row)
+        return True
 
     @property
     def changed(self) -> bool:

@@ -33,12 +33,10 @@ class Findings(msgspec.Struct):
 
 def classify_first(results: Sequence[Result], confidence: Confidence) -> bool:
     """Classify unmarked values of a sample that was never seen; False when rules are needed."""
-    codes = set()
     for result in results:
         if result.run_kind != "unknown" or result.replicate:
             return False
-        codes.add(result.test_code)
-    if len(codes) != len(results):
+    if len({result.test_code for result in results}) != len(results):
         return False
     for result in results:
         result.run_kind = "original"

@@ -59,8 +59,10 @@ class PayloadContext(msgspec.Struct, frozen=True):
     compared: tuple[str, ...] = ()
 
 
-class KnownRun(msgspec.Struct, frozen=True):
+class KnownRun(msgspec.Struct, frozen=True, gc=False):
     """A run that history holds for one instrument and sample.
+
+    There are hundreds of thousands, and no cycle of them: the collector need not look at them.
 
     `supersedes` is the result that a correction, withdrawal or status update changed.
     """

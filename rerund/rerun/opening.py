@@ -107,8 +107,7 @@ def _add_to_waiting_list(draft: Draft, rerun: SampleRerun, wanted: Wanted) -> No
 
 
 def touch_waiting(draft: Draft, row: WaitingRow) -> None:
-    """A waiting-list row has changed: readers see a higher version."""
-    row.version += 1
+    """A waiting-list row has changed."""
     row.updated_at = draft.at
     draft.case.touch_waiting(row)
 

@@ -12,8 +12,12 @@ OrderKey = tuple[int, str, int]
 """`lab_report_id`, `device_id` ('' is any instrument), `rerun_number` (0 is the original)."""
 
 
-class LocalOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An open row of the waiting list. `codes` are the order codes by instrument."""
+class LocalOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An open row of the waiting list. `codes` are the order codes by instrument.
+
+    `taken_by` is the instrument that has it, by the stores. There may be many at a time, and no
+    cycle of them: the collector need not look at them.
+    """
 
     lab_report_id: int
     device_id: str
@@ -25,6 +29,7 @@ class LocalOrder(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     codes: dict[str, list[str]]
     patient: Patient | None = None
+    taken_by: str | None = None
 
     @property
     def key(self) -> OrderKey:
@@ -36,13 +41,35 @@ def derive_orders(
     rows: Iterable[OrderRow], lab: Lab, device_ids: Collection[str]
 ) -> dict[OrderKey, LocalOrder]:
     """The rows that some of these instruments can measure something of, by key."""
-    orders = (_derive(row, lab, device_ids) for row in rows)
+    codes = _Codes(lab, device_ids)
+    orders = (_derive(row, codes.of(row)) for row in rows)
     return {order.key: order for order in orders if order.codes}
 
 
-def _derive(row: OrderRow, lab: Lab, device_ids: Collection[str]) -> LocalOrder:
-    names = lab.get_rerun_format_machine_names_map(row.report_format_id, row.remaining)
-    wanted = device_ids if row.device_id == ANY_DEVICE else {row.device_id} & set(device_ids)
+class _Codes:
+    """Order codes by instrument, found once for all rows that want the same."""
+
+    def __init__(self, lab: Lab, device_ids: Collection[str]):
+        self._lab = lab
+        self._device_ids = frozenset(device_ids)
+        self._found: dict[tuple[int, str, tuple[int, ...]], dict[str, list[str]]] = {}
+
+    def of(self, row: OrderRow) -> dict[str, list[str]]:
+        """The codes that cover what remains of a row."""
+        wants = (row.report_format_id, row.device_id, tuple(row.remaining))
+        codes = self._found.get(wants)
+        if codes is None:
+            codes = self._found[wants] = self._find(row)
+        return codes
+
+    def _find(self, row: OrderRow) -> dict[str, list[str]]:
+        names = self._lab.get_rerun_format_machine_names_map(row.report_format_id, row.remaining)
+        any_device = row.device_id == ANY_DEVICE
+        wanted = self._device_ids if any_device else self._device_ids & {row.device_id}
+        return {name: names[name].order_codes for name in sorted(names) if name in wanted}
+
+
+def _derive(row: OrderRow, codes: dict[str, list[str]]) -> LocalOrder:
     return LocalOrder(
         lab_report_id=row.lab_report_id,
         device_id=row.device_id,
@@ -52,8 +79,9 @@ def _derive(row: OrderRow, lab: Lab, device_ids: Collection[str]) -> LocalOrder:
         status=row.status,
         priority=row.priority,
         created_at=row.created_at,
-        codes={name: names[name].order_codes for name in sorted(names) if name in wanted},
+        codes=codes,
         patient=_patient(row),
+        taken_by=row.taken_by,
     )
 
 

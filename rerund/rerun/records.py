@@ -20,7 +20,7 @@ ANY_DEVICE = ""
 Outcome = Literal["original", "registered", "ignored", "refused", "unmatched", "superseded"]
 Settled = Literal["kept", "confirmed", "discarded"]
 WaitingStatus = Literal["pending", "sent", "accepted", "refused", "resulted", "cancelled"]
-EventKind = Literal["values", "request", "confirm", "cancel", "auto_check", "correction", "order"]
+EventKind = Literal["values", "request", "confirm", "cancel", "auto_check", "correction"]
 AutoCondition = Literal["abnormal", "critical", "custom", "invalid"]
 
 OPEN_WAITING: tuple[WaitingStatus, ...] = ("pending", "sent", "accepted", "refused")
@@ -238,7 +238,8 @@ class WaitingRow(msgspec.Struct, kw_only=True):
 
     Key: (`lab_id`, `lab_report_id`, `device_id`, `rerun_number`); `device_id` '' is any
     instrument, `rerun_number` 0 the original order. `sample_id` and `report_format_id`
-    are those of the report. `version` grows with every change of the row.
+    are those of the report. `version` grows by one with every change of the row.
+    `taken_by` is the instrument that was sent the row last, and has not refused it.
     """
 
     lab_id: int
@@ -256,12 +257,14 @@ class WaitingRow(msgspec.Struct, kw_only=True):
     updated_at: str
     sample_id: str
     report_format_id: int
+    taken_by: str | None = None
 
 
-class OrderRow(msgspec.Struct, kw_only=True):
+class OrderRow(msgspec.Struct, kw_only=True, gc=False):
     """An open row of `waiting_list` as an instrument is told of it: with the patient.
 
-    The key is that of the row; `remaining` are the indexes still to be measured.
+    The key is that of the row; `remaining` are the indexes still to be measured, none where a
+    LIMS has written what says no indexes.
     """
 
     lab_report_id: int
@@ -278,6 +281,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     patient_name: str | None
     sex: str | None
     birth_date: str | None
+    taken_by: str | None = None
 
 
 class ActivityRow(msgspec.Struct, kw_only=True):
@@ -322,7 +326,8 @@ class EventRow(msgspec.Struct, kw_only=True):
 class Transaction(msgspec.Struct):
     """Everything that one relational transaction writes: the events of one or several reports.
 
-    `values` and `waiting` replace the row of the same key or insert it.
+    `values` replace the row of the same key or insert it. `waiting` do so too, where the
+    version in the store is the one before: what an instrument did meanwhile is not lost.
     """
 
     reports: list[ReportUpdate] = []

@@ -26,6 +26,7 @@ from typing import Protocol
 import msgspec
 
 from rerund.rerun.documents import SampleRerun, SampleRerunValues
+from rerund.rerun.order_notes import OrderNote
 from rerund.rerun.records import (
     ActivityRow,
     Begun,
@@ -169,6 +170,22 @@ class ReportStore(Protocol):
         """
         ...
 
+    def note_orders(self, lab_id: int, notes: Sequence[OrderNote]) -> list[OrderNote]:
+        """Set in their rows what became of orders, in this order; answers what changed nothing.
+
+        All of it or nothing. A row changes that is open, unless the note says nothing new of
+        it (`KNOWN`) or is the refusal of an instrument other than the one which has taken it.
+        The version of the row grows, that of the report does not.
+        """
+        ...
+
+    def order_again(self, lab_id: int, rows: Sequence[WaitingRow]) -> None:
+        """Set rows that went to an instrument back to `pending`, as nobody's.
+
+        All or none: a row that has changed since it was read is `StaleReport`.
+        """
+        ...
+
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
         """The events of these reports with `applied_at` null, by report and version."""
         ...
@@ -221,8 +238,9 @@ class ReportStore(Protocol):
         """Write everything or nothing.
 
         A report whose version or flag is not the expected one, or that was completed or
-        signed meanwhile, or is so no more, an event id or a ledger key that exists already:
-        `StaleReport`, and nothing is written.
+        signed meanwhile, or is so no more, an event id or a ledger key that exists already, a
+        waiting row that is there in another version than the one before: `StaleReport`, and
+        nothing is written.
         """
         ...
 

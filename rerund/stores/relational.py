@@ -1,11 +1,12 @@
 """The report store on a relational database."""
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import BindParameter, bindparam, update
 
+from rerund.rerun.order_notes import OrderNote
 from rerund.rerun.records import (
     ActivityRow,
     Begun,
@@ -25,6 +26,7 @@ from rerund.stores.failures import Deadlock, DuplicateKey
 from rerund.stores.lab_queries import read_lab_data, read_lab_version
 from rerund.stores.leases import LeaseTable
 from rerund.stores.order import waiting_order
+from rerund.stores.order_rows import write_again, write_notes
 from rerund.stores.ports import Lease, StaleReport
 from rerund.stores.report_commit import Commit
 from rerund.stores.requests_table import RequestsTable
@@ -146,6 +148,24 @@ class RelationalReportStore:
             with self._database.read() as connection:
                 token = read_order_changes(connection, lab_id)
         return token
+
+    def note_orders(self, lab_id: int, notes: Sequence[OrderNote]) -> list[OrderNote]:
+        """Set in their rows what became of orders; answers the notes that changed nothing."""
+        while notes:
+            try:
+                with self._database.write() as connection:
+                    return write_notes(connection, lab_id, notes)
+            except Deadlock:
+                continue
+        return []
+
+    def order_again(self, lab_id: int, rows: Sequence[WaitingRow]) -> None:
+        """Set rows that went to an instrument back to `pending`. Raises StaleReport."""
+        try:
+            with self._database.write() as connection:
+                write_again(connection, lab_id, rows)
+        except Deadlock:
+            raise StaleReport(lab_id) from None
 
     def unapplied_events(self, lab_id: int, lab_report_ids: Collection[int]) -> list[EventRow]:
         """The events of these reports with `applied_at` null, by report and version."""

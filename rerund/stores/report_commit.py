@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     insert,
     or_,
+    select,
     update,
 )
 
@@ -83,6 +84,14 @@ _REWRITE: Update = (
     .values({name: bindparam(name) for name in _LEDGER})
 )
 
+_w = waiting_list.c
+_LOCK_WAITING = (
+    select(_w.lab_report_id, _w.device_id, _w.rerun_number, _w.version)
+    .where(_w.lab_id == bindparam("lab"), _w.lab_report_id.in_(bindparam("keys", expanding=True)))
+    .order_by(_w.lab_report_id, _w.device_id, _w.rerun_number)
+    .with_for_update()
+)
+
 
 class Commit:
     """Writes transactions in the dialect of one database."""
@@ -96,6 +105,7 @@ class Commit:
 
         self._put_payloads = put(device_payload, _PAYLOAD)
         self._put_values = put(report_values, fields(ReportValue))
+        self._add_waiting = add(waiting_list, fields(WaitingRow, OF_THE_REPORT))
         self._put_waiting = put(waiting_list, fields(WaitingRow, OF_THE_REPORT))
         self._add_events = add(rerun_event, fields(EventRow))
         self._add_results = add(device_results, _LEDGER)
@@ -107,7 +117,7 @@ class Commit:
         self._add_events(connection, transaction.events)
         self._write_ledger(connection, transaction.ledger)
         self._put_values(connection, transaction.values)
-        self._put_waiting(connection, transaction.waiting)
+        self._write_waiting(connection, transaction.waiting)
         self._add_activity(connection, transaction.activity)
 
     def _write_ledger(self, connection: Connection, ledger: list[LedgerRow]) -> None:
@@ -117,6 +127,37 @@ class Commit:
         if old and connection.execute(_REWRITE, old).rowcount != len(old):
             raise StaleReport(ledger[0].lab_id)
         self._add_results(connection, [row for row in ledger if row.row_id is None])
+
+    def _write_waiting(self, connection: Connection, rows: list[WaitingRow]) -> None:
+        there = _lock_waiting(connection, rows)
+        new: list[WaitingRow] = []
+        changed: list[WaitingRow] = []
+        for row in rows:
+            version = there.get(_waiting_key(row))
+            if version is not None and version != row.version - 1:
+                raise StaleReport(row.lab_id, row.lab_report_id)
+            (new if version is None else changed).append(row)
+        self._add_waiting(connection, new)
+        self._put_waiting(connection, changed)
+
+
+def _waiting_key(row: WaitingRow) -> tuple[int, int, str, int]:
+    return row.lab_id, row.lab_report_id, row.device_id, row.rerun_number
+
+
+def _lock_waiting(
+    connection: Connection, rows: list[WaitingRow]
+) -> dict[tuple[int, int, str, int], int]:
+    """Keep every waiting row of these reports as it is until the end; answers the versions.
+
+    One statement for all of them: a server is asked for each update of many.
+    """
+    there: dict[tuple[int, int, str, int], int] = {}
+    for lab_id in sorted({row.lab_id for row in rows}):
+        reports = sorted({row.lab_report_id for row in rows if row.lab_id == lab_id})
+        found = connection.execute(_LOCK_WAITING, {"lab": lab_id, "keys": reports})
+        there |= {(lab_id, *row[:3]): row[3] for row in found}
+    return there
 
 
 def _set_reports(connection: Connection, reports: list[ReportUpdate]) -> None:

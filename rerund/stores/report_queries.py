@@ -5,13 +5,16 @@ from typing import Any, get_args
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Label,
     Select,
     Table,
     and_,
     bindparam,
     false,
+    func,
     or_,
     select,
+    type_coerce,
 )
 
 from rerund.rerun.records import (
@@ -36,7 +39,7 @@ from rerund.stores.schema import (
     rerun_event,
     waiting_list,
 )
-from rerund.stores.types import Instant
+from rerund.stores.types import Instant, Readable
 
 _LAB: BindParameter[Any] = bindparam("lab_id")
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
@@ -109,9 +112,14 @@ _OF_THE_PATIENT = (
     "sex",
     "birth_date",
 )
+# A LIMS writes it too: a text of another form must not keep the orders of the lab from being read.
+_remaining: Label[Any] = type_coerce(_w.remaining, Readable(list[int], empty="[]")).label(
+    "remaining"
+)
 _orders = (
     select(
-        *field_columns(waiting_list, OrderRow, _OF_THE_PATIENT),
+        *field_columns(waiting_list, OrderRow, (*_OF_THE_PATIENT, "remaining")),
+        _remaining,
         *(_r[name].label(name) for name in _OF_THE_PATIENT),
     )
     .join_from(
@@ -121,14 +129,20 @@ _orders = (
     )
     .where(
         _w.lab_id == _LAB,
-        _w.status.in_(OPEN_WAITING),
         _r.registered_at >= _SINCE,
         # What a LIMS has completed is measured again on request only.
         or_(_w.rerun_number > 0, and_(_r.is_completed == false(), _r.is_signed == false())),
     )
 )
-ORDERS = Query(OrderRow, _orders)
-ORDERS_OF_SAMPLES = Query(OrderRow, _orders.where(_r.sample_id.in_(_KEYS)))
+ORDERS = Query(OrderRow, _orders.where(_w.status.in_(OPEN_WAITING)))
+_of_samples = select(_r.lab_report_id).where(_r.lab_id == _LAB, _r.sample_id.in_(_KEYS))
+# Not the plain column: by its index SQLite would read every open row for those of one sample.
+ORDERS_OF_SAMPLES = Query(
+    OrderRow,
+    _orders.where(
+        _w.lab_report_id.in_(_of_samples), func.coalesce(_w.status, "").in_(OPEN_WAITING)
+    ),
+)
 
 _e = rerun_event.c
 _events = field_columns(rerun_event, EventRow)

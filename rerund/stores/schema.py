@@ -182,6 +182,7 @@ waiting_list = Table(
     Column("version", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False, server_default=now),
     Column("updated_at", Instant, nullable=False, server_default=now),
+    Column("taken_by", String(64)),
     **TABLE_OPTIONS,
 )
 Index(

@@ -103,6 +103,19 @@ class Json(TypeDecorator[T], Generic[T]):
         return decoded
 
 
+class Readable(Json[T]):
+    """The same of what others write too: a text that says no such value is read as `empty`."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
+        """The value that the text says, if it says one."""
+        try:
+            return super().process_result_value(value, dialect)
+        except msgspec.MsgspecError:
+            return super().process_result_value(None, dialect)
+
+
 class _ShortResult(Result, omit_defaults=True):
     """A result whose JSON leaves out what is not said: half the length."""
 

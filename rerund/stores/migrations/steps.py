@@ -31,6 +31,14 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, **options)
 
 
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """Add a column, unless a server has one of this name."""
+    inspector = _inspector()
+    if inspector is not None and column.name in {c["name"] for c in inspector.get_columns(table)}:
+        return
+    op.add_column(table, column)
+
+
 def put_lab_first(table: str) -> None:
     """Let the primary key of a numbered table begin with the lab, on a server."""
     inspector = _inspector()

@@ -104,6 +104,18 @@ def test_a_report_is_registered_when_it_says(load, opened):
     assert row.registered_at == "2026-05-20T09:00:00.000Z"
 
 
+def test_a_report_of_a_file_asks_the_instruments_for_all_of_its_format_once(load, opened):
+    load(CBC, REPORT, XN)
+    (row,) = opened.stores.reports.waiting_rows(1, [1])
+    assert (row.rerun_number, row.requested, row.remaining) == (0, [1, 2], [1, 2])
+    load(
+        CBC + '[[format]]\nid = 2\nname = "MORE"\nparameter = [{ index = 1, name = "X" }]\n',
+        REPORT,
+        XN,
+    )
+    assert opened.stores.reports.waiting_rows(1, [1]) == [row]
+
+
 OTHER_INDEXES = CBC.replace("index = 1", "index = 8").replace("index = 2", "index = 9")
 MISTAKES = {
     "no TOML": ("x = = 1", "1.toml:1: Invalid value"),

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rerund.rerun.actions import ATTEMPTS
+from rerund.rerun.order_notes import OrderNote
 from rerund.rerun.refusals import Conflict
 from rerund.rerun.requests import RerunRequest
 from rerund.rerun.rules import Rules
@@ -20,6 +21,7 @@ from tests.servers.images import PutBack, image
 
 WRITES = (
     "commit",
+    "note_orders",
     "mark_applied",
     "mark_checked",
     "apply",
@@ -97,6 +99,7 @@ def story(site) -> list[Callable[[], Any]]:
         register("original"),
         register("triggered"),
         lambda: site.request(1, 3, at="10:00", event_id="request-1"),
+        lambda: site.service.note_orders(1, [SENT]),
         register("first part"),
         register("second part", "refused"),
         lambda: site.cancel(at="11:00", event_id="cancel-1"),
@@ -116,6 +119,13 @@ def story(site) -> list[Callable[[], Any]]:
     ]
 
 
+SENT = OrderNote(
+    lab_report_id=1,
+    row_device_id="",
+    rerun_number=2,
+    device_id="42",
+    status="sent",
+)
 RULED = ruled((4, "800"))
 STRICTER = ruled((4, "800"), (5, "90"))
 

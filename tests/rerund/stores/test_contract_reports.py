@@ -274,7 +274,7 @@ def test_the_token_differs_after_all_that_is_to_be_looked_at(reports, beside, li
         (reports, Transaction(waiting=[waiting(updated_at=now)])),
         (beside.reports, Transaction(waiting=[waiting(version=2, updated_at=now)])),
         (reports, Transaction(waiting=[waiting(version=2, device_id="42", updated_at=now)])),
-        (reports, Transaction(waiting=[waiting(status="resulted", version=2, updated_at=now)])),
+        (reports, Transaction(waiting=[waiting(status="resulted", version=3, updated_at=now)])),
         (beside.reports, Transaction(waiting=[waiting(2, status="cancelled", updated_at=now)])),
         (reports, Transaction(events=[event()])),
         (beside.reports, Transaction(events=[event(2)])),

@@ -13,7 +13,7 @@ from rerund.stores.ports import StoreUnavailable
 from rerund.stores.relational import RelationalReportStore
 from rerund.stores.versions import StoreVersionError, prepare
 from tests.rerund.conftest import LAB_DATA
-from tests.rerund.stores.made import event, whole
+from tests.rerund.stores.made import AT, event, whole
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "stores.md"
 
@@ -83,9 +83,26 @@ def test_the_daemon_does_all_its_work_without_changing_tables(daemon):
     store.mark_applied(1, [event().event_id])
     store.mark_checked(1, [1])
     assert store.change_token(1, 3600.0) is not None
+    assert store.order_token(1) is not None
     for change in ("CREATE TABLE x (y INT)", "DROP TABLE device", "ALTER TABLE device ADD x INT"):
         with pytest.raises(StoreUnavailable, match="1142"), daemon.write() as connection:
             connection.exec_driver_sql(change)
+
+
+def test_what_a_lims_asks_for_itself_is_an_open_order(daemon, lims):
+    store = RelationalReportStore(daemon)
+    before = store.order_token(9)
+    for statement in (ALLOWED[0], ORDERED):
+        lims(statement)
+    assert store.orders(9, AT) == []
+    lims("COMMIT")
+    (order,) = store.orders(9, AT)
+    assert (order.lab_report_id, order.sample_id, order.patient_name) == (1, "S9", "Doe")
+    assert (order.rerun_number, order.remaining, order.priority) == (0, [1], "stat")
+    assert store.order_token(9) != before
+    with daemon.write() as connection:
+        connection.exec_driver_sql("DELETE FROM waiting_list WHERE lab_id = 9")
+        connection.exec_driver_sql("DELETE FROM lab_report_relation WHERE lab_id = 9")
 
 
 def test_a_daemon_finds_no_table_where_nobody_has_upgraded(servers, lab):
@@ -98,6 +115,10 @@ def test_a_daemon_finds_no_table_where_nobody_has_upgraded(servers, lab):
     servers.mariadb.execute("DROP DATABASE nothing_yet")
 
 
+ORDERED = (
+    "INSERT INTO waiting_list (lab_id, lab_report_id, requested, remaining, priority)"
+    " VALUES (9, 1, '[1]', '[1]', 'stat')"
+)
 ALLOWED = [
     (
         "INSERT INTO lab_report_relation (lab_id, lab_report_id, sample_id, report_format_id,"
@@ -124,10 +145,8 @@ ALLOWED = [
         " (lab_id, device_id, test_code, report_format_id, `index`) VALUES (9, '42', 'WBC', 1, 1)"
     ),
     "DELETE FROM device_format_mapping WHERE lab_id = 9",
-    (
-        "INSERT INTO waiting_list (lab_id, lab_report_id, requested, remaining, priority)"
-        " VALUES (9, 1, '[1]', '[1]', 'stat')"
-    ),
+    ORDERED,
+    *re.findall(r"```\n(INSERT INTO waiting_list.*?);\n```", DOCUMENT.read_text(), re.DOTALL),
     "SELECT * FROM device_results JOIN report_values JOIN activity_log JOIN rerun_event",
 ]
 FORBIDDEN = [

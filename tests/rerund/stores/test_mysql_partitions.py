@@ -42,7 +42,7 @@ def test_a_transaction_is_written_read_and_rewritten(database):
     store.commit(transaction)
     (row,) = store.ledger_of_samples(1, ["S1"])
     row.lab_report_id, row.index, row.outcome = 1, 1, "registered"
-    store.commit(whole(version=1, reports=[moved(1, 1, 3)], ledger=[row], activity=[]))
+    store.commit(whole(version=1, reports=[moved(1, 1, 3)], ledger=[row], activity=[], waiting=[]))
     (again,) = store.ledger_of_reports(1, [1])
     assert (again.row_id, again.outcome) == (row.row_id, "registered")
     assert len(store.activity(1, 1)) == 1

@@ -41,6 +41,11 @@ FILL = [
         " remaining, status, updated_at) SELECT 1, seq, 1, 'manual_rerun', '[1]', '[]', 'resulted',"
         f" '2026-05-01' {_SEQ}"
     ),
+    (
+        "INSERT INTO waiting_list (lab_id, lab_report_id, requested, remaining, status,"
+        " updated_at) SELECT 1, seq, '[1]', '[1]', if(seq > 9, 'resulted', 'sent'),"
+        f" '2026-05-01' {_SEQ}"
+    ),
 ]
 
 
@@ -120,6 +125,13 @@ def test_what_changed_is_summed_up_from_few_rows(plans):
         "rerun_event",
         "lab_report_relation",
     }
+    assert_narrow(steps)
+
+
+def test_whether_an_order_changed_is_summed_up_from_the_open_ones(plans):
+    reports, steps = plans
+    reports.order_token(1)
+    assert [table for table, _, _ in steps] == ["waiting_list"]
     assert_narrow(steps)
 
 

@@ -60,6 +60,23 @@ def test_the_revisions_make_the_tables_of_the_code(empty, servers):
         made.close()
 
 
+def test_tables_of_the_version_before_orders_are_brought_up_and_keep_their_rows(empty, servers):
+    migrate.upgrade(empty, "0005")
+    servers.mariadb.execute(
+        "INSERT INTO empty.waiting_list (lab_id, lab_report_id, requested, remaining, priority)"
+        " VALUES (1, 7, '[1]', '[1]', 'S')"
+    )
+    before = servers.mariadb.rows("SELECT * FROM empty.waiting_list")
+    assert migrate.upgrade(empty) == migrate.SchemaStatus(SCHEMA_VERSION)
+    taken_by_nobody = [(*row, None) for row in before]
+    assert servers.mariadb.rows("SELECT * FROM empty.waiting_list") == taken_by_nobody
+    assert len(before) == 1
+    with servers.empty("mysql") as settings:
+        made = MysqlDatabase(settings)
+        assert indexes_of(empty) == indexes_of(made)
+        made.close()
+
+
 def test_every_table_is_compared_byte_by_byte_and_survives_a_crash(empty):
     migrate.upgrade(empty)
     with empty.read() as connection:
@@ -93,6 +110,12 @@ def test_an_upgrade_that_failed_half_way_goes_on(empty, servers, last):
         made = MysqlDatabase(settings)
         assert indexes_of(empty) == indexes_of(made)
         made.close()
+
+
+def test_a_revision_that_failed_behind_its_column_goes_on(empty, servers):
+    migrate.upgrade(empty, "0005")
+    servers.mariadb.execute("ALTER TABLE empty.waiting_list ADD COLUMN taken_by VARCHAR(64)")
+    assert migrate.upgrade(empty).current
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ READS = {
     "report_values": ([1, 2],),
     "waiting_rows": ([1, 2],),
     "waiting_copy": (AT,),
+    "orders": (AT,),
+    "orders_of_samples": (["S1", "S2"], AT),
     "unapplied_events": ([1, 2],),
     "unapplied_reports": (5,),
     "event": ("event",),
@@ -64,6 +66,13 @@ def test_a_question_is_a_narrow_search(plans, method):
     reports, _, steps = plans
     getattr(reports, method)(1, *READS[method])
     assert_narrow(steps)
+
+
+def test_orders_of_samples_are_not_looked_for_among_all_that_are_open(plans):
+    reports, _, steps = plans
+    reports.orders_of_samples(1, ["S1"], AT)
+    (found,) = [step for step in steps if " waiting_list " in step]
+    assert "(lab_id=? AND lab_report_id=?" in found
 
 
 def test_the_version_of_the_lab_is_read_from_what_is_small(plans):

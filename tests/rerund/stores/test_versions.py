@@ -20,9 +20,20 @@ from tests.rerund.stores_at import open_embedded
 
 
 def schema(database):
+    """SQLite writes a column that was added behind the keys: so words are sorted."""
     with database.read() as connection:
-        found = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_schema")
-        return sorted(tuple(row) for row in found if not row[1].startswith("sqlite_"))
+        said = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+        found = connection.exec_driver_sql(said).all()
+        columns = {
+            row[1]: connection.exec_driver_sql(f"PRAGMA table_info({row[1]})").all()
+            for row in found
+            if row[0] == "table"
+        }
+    return sorted(
+        (*row[:3], sorted(row[3].replace(",", " ").split()), columns.get(row[1], []))
+        for row in found
+        if not row[1].startswith("sqlite_")
+    )
 
 
 @pytest.fixture
@@ -134,4 +145,32 @@ def test_tables_of_an_earlier_version_are_brought_up_and_keep_their_rows(tmp_pat
     with old.read() as connection:
         names = connection.exec_driver_sql("SELECT name FROM device").scalars().all()
     assert names == ["Sysmex"]
+    old.close()
+
+
+def test_the_waiting_list_keeps_its_rows_when_its_index_takes_originals_too(tmp_path, migrated):
+    old = SqliteDatabase(tmp_path / "old.db", "store")
+    migrate.upgrade(old, "0005")
+    with old.write() as connection:
+        for number, rerun_type in ((0, "NULL"), (1, "'manual_rerun'")):
+            connection.exec_driver_sql(
+                "INSERT INTO waiting_list (lab_id, lab_report_id, rerun_number, rerun_type,"
+                f" requested, remaining, priority) VALUES (1, 7, {number}, {rerun_type},"
+                " '[1,2]', '[2]', 'S')"
+            )
+
+    def rows():
+        with old.read() as connection:
+            return connection.exec_driver_sql("SELECT * FROM waiting_list").all()
+
+    before = rows()
+    assert len(before) == 2
+    assert migrate.upgrade(old) == migrate.SchemaStatus(SCHEMA_VERSION)
+    assert rows() == [(*row, None) for row in before]  # taken by nobody
+    assert schema(old) == schema(migrated)
+    with old.read() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT * FROM waiting_list WHERE lab_id = 1 AND status = 'pending'"
+        ).all()
+    assert "ix_waiting_status" in plan[0][3]
     old.close()
