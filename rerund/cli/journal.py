@@ -279,6 +279,7 @@ def prune(
         keep=(settings.keep_days if keep_days is None else keep_days) * 86400.0,
         max_bytes=settings.max_megabytes * 1_000_000,
         history_window=loaded.file.rerun.history_window,
+        order_window=loaded.file.rerun.sample_id_window,
     )
     try:
         removed = maintenance.prune(loaded.journal_path, limits)

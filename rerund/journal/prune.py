@@ -2,7 +2,8 @@
 
 Kept whatever the limits say: entries younger than the history window, open, undecided or on
 hold, or with a payload that was not delivered; entries linked to one of these; and the
-newest entry, whose id keeps the count.
+newest entry, whose id keeps the count. What became of an order is kept as long as the order
+may be open: who does not know it any more would send the order again.
 """
 
 import sqlite3
@@ -29,15 +30,20 @@ SELECT entry_id, received_at, size,
 FROM entry WHERE entry_id > ?2 AND entry_id < (SELECT max(entry_id) FROM entry)
 ORDER BY entry_id LIMIT ?4
 """
+_OLD_NOTES = "DELETE FROM order_note WHERE told = 1 AND sent_at < ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What to keep. Ages are seconds; `history_window` is kept whatever the size."""
+    """What to keep. Ages are seconds; `history_window` is kept whatever the size.
+
+    `order_window` is how long an order may be open, the `sample_id_window` of the rules.
+    """
 
     keep: float = 90 * 86400.0
     max_bytes: int = 20_000_000_000
     history_window: float = 72 * 3600.0
+    order_window: float = 14 * 86400.0
 
 
 class Pruner:
@@ -48,6 +54,8 @@ class Pruner:
         age = max(limits.keep, limits.history_window)
         self._too_old = iso((now - timedelta(seconds=age)).timestamp())
         self._young = iso((now - timedelta(seconds=limits.history_window)).timestamp())
+        age = max(limits.keep, limits.order_window)
+        self._old_notes: str | None = iso((now - timedelta(seconds=age)).timestamp())
         self._max_bytes = limits.max_bytes
         self._cursor = 0
         self.step_bytes = 0
@@ -55,6 +63,7 @@ class Pruner:
 
     def step(self, db: sqlite3.Connection) -> bool:
         """Look at the next entries inside an open transaction; True when there is no more to do."""
+        self._remove_notes(db)
         over = size_in_use(db) - self._max_bytes
         before = self._too_old if over <= 0 else self._young
         rows = db.execute(_PRUNABLE, (SPAN, self._cursor, self._young, _LOOKED_AT)).fetchall()
@@ -67,8 +76,13 @@ class Pruner:
                 removed.append((entry_id, size))
                 over -= size
         self._remove(db, removed)
-        db.execute("DELETE FROM order_note WHERE told = 1 AND sent_at < ?", (self._too_old,))
         return len(rows) < _LOOKED_AT or all(row[1] >= before for row in rows)
+
+    def _remove_notes(self, db: sqlite3.Connection) -> None:
+        """Remove the old notes that the stores have, in the first step."""
+        if self._old_notes is not None:
+            db.execute(_OLD_NOTES, (self._old_notes,))
+            self._old_notes = None
 
     def _remove(self, db: sqlite3.Connection, entries: Sequence[tuple[int, int]]) -> None:
         keys = [keys_of(entry_id) for entry_id, _ in entries]

@@ -124,6 +124,7 @@ CREATE TABLE order_note (
     body BLOB NOT NULL
 );
 CREATE INDEX order_note_untold ON order_note (note_key) WHERE told = 0;
+CREATE INDEX order_note_sent ON order_note (sent_at);
 """
 """What format 2 has besides: a journal of format 1 gets it when a daemon opens it."""
 

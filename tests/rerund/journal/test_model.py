@@ -62,6 +62,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.run(self.desk.__aenter__())
         self.run(until(lambda: self.desk.changes))
         self.out = {e for e, model in self.model.items() if model.state == "received"}
+        self.run(until(lambda: len(self.desk.received) >= len(self.out)))
         assert [entry.entry_id for entry in self.desk.received] == sorted(self.out)
 
     def teardown(self) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rerund.journal import prune
-from rerund.journal.prune import Limits
-from rerund.journal.rows import Mark
+from rerund.journal.prune import Limits, Pruner
+from rerund.journal.rows import Mark, OrderNoteRow
 from rerund.rerun.instants import iso
 from tests.rerund.journal.desk import payload
 
@@ -146,3 +146,61 @@ async def test_a_long_pruning_lets_commits_through_between_its_steps(desk, monke
         await task
     assert 9 in order
     assert order.index("message 0") < order.index(9)
+
+
+async def noted(desk, *ages):
+    """Note orders of these ages in days, under keys from 1, all known to the stores."""
+    rows = [OrderNoteRow(key, ago(age * DAY), b"note") for key, age in enumerate(ages, 1)]
+    desk.journal.note_orders(rows)
+    desk.journal.mark_notes([row.note_key for row in rows])
+    await desk.flush()
+
+
+def notes_left(desk):
+    with desk.read() as reader:
+        return [key for key, _ in reader.notes("")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (Limits(keep=1 * DAY), [2, 3]),
+        (Limits(keep=0, max_bytes=0), [2, 3]),
+        (Limits(keep=1 * DAY, order_window=2 * DAY), [3]),
+        (Limits(keep=90 * DAY), [1, 2, 3]),
+    ],
+)
+async def test_what_became_of_an_order_is_kept_as_long_as_it_may_be_open(desk, limits, kept):
+    async with desk:
+        await settled(desk, 0)
+        await noted(desk, 15, 13, 1)
+        await desk.journal.prune(limits)
+        assert notes_left(desk) == kept
+
+
+async def test_what_the_stores_have_not_heard_is_kept(desk):
+    async with desk:
+        await settled(desk, 0)
+        desk.journal.note_orders([OrderNoteRow(1, ago(100 * DAY), b"note")])
+        await desk.flush()
+        await desk.journal.prune(Limits())
+        assert notes_left(desk) == [1]
+
+
+async def test_old_notes_are_looked_for_once_in_a_pruning(desk, monkeypatch):
+    monkeypatch.setattr(prune, "_LOOKED_AT", 2)
+    looked = []
+    remove = Pruner._remove_notes
+
+    def count(self, db):
+        db.set_trace_callback(lambda said: looked.append(said) if "order_note" in said else None)
+        remove(self, db)
+        db.set_trace_callback(None)
+
+    monkeypatch.setattr(Pruner, "_remove_notes", count)
+    async with desk:
+        for _ in range(9):
+            await settled(desk, 91 * DAY)
+        await settled(desk, 0)
+        await desk.journal.prune(Limits())
+    assert len(looked) == 1

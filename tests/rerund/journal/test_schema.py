@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from rerund.journal import schema
+from rerund.journal import prune, schema
 from rerund.journal.errors import JournalMissingError, JournalVersionError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
@@ -92,8 +92,10 @@ def test_a_path_with_signs_of_uris_is_a_path(tmp_path):
         ("SELECT payload_key FROM payload WHERE state = ? ORDER BY payload_key", "pending"),
         ("SELECT body FROM payload WHERE sample_id = ? AND device_id = '1'", "S1"),
         ("SELECT raw FROM frame WHERE frame_key BETWEEN ? AND 9", 1),
+        ("SELECT note_key, body FROM order_note WHERE sent_at >= ?", "2026"),
+        (prune._OLD_NOTES, "2026"),
     ],
-    ids=["undecided", "undelivered", "history", "frames"],
+    ids=["undecided", "undelivered", "history", "frames", "notes", "old notes"],
 )
 def test_what_the_daemon_asks_again_and_again_is_answered_by_an_index(tmp_path, sql, value):
     db = schema.open_writer(tmp_path / "journal.db")
