@@ -72,9 +72,9 @@ Delivered = tuple[list[Mark], list[StoreUnavailable]]
 def lanes_of(stores: StoreSettings) -> int:
     """How many lanes stores are worth: an embedded one takes one writer at a time.
 
-    A connection is left for the leases, and one for the orders.
+    A connection is left for the leases, one for the orders and one for looking them up.
     """
-    return 1 if stores.mysql is None else max(1, min(LANES, stores.mysql.pool_size - 2))
+    return 1 if stores.mysql is None else max(1, min(LANES, stores.mysql.pool_size - 3))
 
 
 class Registrar:

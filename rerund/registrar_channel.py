@@ -36,10 +36,14 @@ class Wake(msgspec.Struct, tag=True, frozen=True):
 
 
 class LookUp(msgspec.Struct, tag=True, frozen=True):
-    """To the registrar: what is open of these samples at this moment? Answered by LookedUp."""
+    """To the registrar: what is open of these samples at this moment? Answered by LookedUp.
+
+    `within` are the seconds that the asker waits.
+    """
 
     ticket: int
     sample_ids: list[str]
+    within: float
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):
@@ -74,13 +78,15 @@ class OrdersChanged(msgspec.Struct, tag=True, frozen=True):
     """To the daemon: what has changed in the open orders; without a change they are as they were.
 
     `whole` begins a new copy: what is not in it is gone. `cancelled` are those among the `gone`
-    that instruments should not measure any more.
+    that instruments should not measure any more. One change may come in parts: what the parts
+    say is the state of the stores once the `last` one is there.
     """
 
     orders: list[LocalOrder]
     gone: list[OrderKey]
     cancelled: list[OrderKey]
     whole: bool = False
+    last: bool = True
 
 
 class LookedUp(msgspec.Struct, tag=True, frozen=True):

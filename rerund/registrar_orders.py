@@ -1,14 +1,13 @@
-"""Between the stores' open orders and the daemon: the copy, look-ups, and notes of fates.
+"""Between the stores' open orders and the daemon: the copy, and notes of what became of them.
 
-On a thread of its own: an instrument that asks must not wait for a batch of results. The copy
-goes over as what has changed in it. Reading all open orders takes time that grows with them,
-so it is done again only after many times as long.
+On a thread of its own: neither waits for a batch of results. The copy goes over as what has
+changed in it. Reading all open orders takes time that grows with them, so it is done again only
+after many times as long.
 """
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -17,10 +16,11 @@ import structlog
 from rerund.rerun.instants import iso
 from rerund.rerun.order_notes import OrderNote
 from rerund.rerun.orders import LocalOrder, OrderKey, derive_orders
+from rerund.rerun.records import OrderRow
 from rerund.rerun.rules import Rules
 from rerund.rerun.service import RerunService
 from rerund.rerun.service_stores import LabCache
-from rerund.stores.ports import ReportStore, StoreError, StoreUnavailable
+from rerund.stores.ports import ReportStore, StoreError, StoreRejected, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -31,16 +31,15 @@ WHOLE_EVERY = 60.0
 """Seconds after which everything is read again, noticed or not: reports may have changed."""
 
 NOTES = 100
-"""Notes told in one turn."""
+"""Notes told in one turn, and one transaction."""
+
+GONE = 500
+"""Orders that have gone of which the stores are asked at once why."""
 
 RETRY = 2.0
 
-DELIVERY, DELIVERY_POLL = 2.0, 0.02
-"""Seconds that a look-up waits for results of its sample, and between looks for them.
-
-They may take the sample's orders away, or bring a rerun: an instrument that asks at once after
-it has sent results means just that.
-"""
+NAMED = 20
+"""Reports that are named in one line of the log."""
 
 EMBEDDED_POLL = 0.1
 """Seconds: whether a file has changed costs next to nothing to ask, and nobody gives notice."""
@@ -59,7 +58,10 @@ class Change(NamedTuple):
 
 
 class OrderKeeper:
-    """Keeps the daemon's copy like the stores, and the stores' rows like what was sent."""
+    """Keeps the daemon's copy like the stores, and the stores' rows like what was sent.
+
+    `copied` is the daemon's copy as it was left, packed: what has gone since is told too.
+    """
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class OrderKeeper:
         reports: ReportStore,
         rules: Rules,
         change: Callable[[Change], None],
+        copied: Iterable[bytes] = (),
     ):
         self._lab_id = lab_id
         self._device_ids = frozenset(device_ids)
@@ -77,14 +80,18 @@ class OrderKeeper:
         self._labs = LabCache(reports)
         self._window = rules.sample_id_window
         self._change = change
-        self._kept: dict[OrderKey, LocalOrder] | None = None
+        orders = (msgspec.msgpack.decode(body, type=LocalOrder) for body in copied)
+        self._kept = {order.key: order for order in orders}
+        self._begun = False
+        self._unreadable: Sequence[int] = ()
         self._token: Hashable = object()
         self._read_at = self._not_before = 0.0
 
-    def refresh(self, now: float) -> None:
+    def refresh(self, now: float) -> float | None:
         """Read what is open, if it may have changed, and hand over what has.
 
-        `now` is monotonic seconds. Raises StoreError.
+        `now` is monotonic seconds. Answers when it is to be tried again if that was too soon
+        after the last time. Raises StoreError.
         """
         token = (self._reports.order_token(self._lab_id), self._version())
         if token == self._token and now - self._read_at < WHOLE_EVERY:
@@ -93,27 +100,31 @@ class OrderKeeper:
             self._read()
             self._token, self._read_at = token, now
             self._not_before = now + SHARE * (time.monotonic() - now)
-
-    def look_up(self, sample_ids: Collection[str]) -> list[LocalOrder]:
-        """What is open of these samples at this moment. Raises StoreError."""
-        rows = self._reports.orders_of_samples(self._lab_id, sample_ids, self._since())
-        return list(derive_orders(rows, self._labs.get(self._lab_id), self._device_ids).values())
+        else:
+            return self._not_before
+        return None
 
     def tell(self, notes: Sequence[tuple[int, bytes]]) -> list[int]:
         """Tell the stores what became of orders; answers the keys of what they have now.
 
         Raises StoreUnavailable: tried again, what was told changes nothing.
         """
-        for _, body in notes:
-            note = msgspec.msgpack.decode(body, type=OrderNote)
-            try:
-                self._service.note_order(self._lab_id, note)
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - one note must not keep the others waiting
-                reason = type(error).__name__
-                log.error("order_note_failed", alert=True, report=note.lab_report_id, error=reason)  # noqa: TRY400
+        decoded = (_decoded(body) for _, body in notes)
+        self._tell([note for note in decoded if note is not None])
         return [key for key, _ in notes]
+
+    def _tell(self, notes: Sequence[OrderNote]) -> None:
+        """Tell them together; one by one when one of them will never be taken."""
+        try:
+            self._service.note_orders(self._lab_id, notes)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one note must not keep the others waiting
+            if len(notes) > 1:
+                for note in notes:
+                    self._tell([note])
+            else:
+                _give_up(error, notes[0].lab_report_id)
 
     def _version(self) -> Hashable:
         return self._reports.lab_data_version(self._lab_id)
@@ -124,26 +135,50 @@ class OrderKeeper:
     def _read(self) -> None:
         rows = self._reports.orders(self._lab_id, self._since())
         orders = derive_orders(rows, self._labs.get(self._lab_id), self._device_ids)
-        kept = self._kept or {}
-        changed = [order for key, order in orders.items() if kept.get(key) != order]
+        self._tell_unreadable(rows)
+        kept = self._kept
+        changed = [o for key, o in orders.items() if not self._begun or kept.get(key) != o]
         gone = [key for key in kept if key not in orders]
-        cancelled = self._cancelled(gone)
-        self._change(Change(changed, gone, cancelled, self._kept is None))
-        self._kept = orders
+        self._change(Change(changed, gone, self._cancelled(gone), not self._begun))
+        self._kept, self._begun = orders, True
+
+    def _tell_unreadable(self, rows: Iterable[OrderRow]) -> None:
+        """Tell once which orders have indexes that can not be read; all others go on."""
+        reports = [row.lab_report_id for row in rows if not row.remaining]
+        if reports and reports != self._unreadable:
+            _alert_unreadable(
+                "report store", "an order without indexes", {"reports": reports[:NAMED]}
+            )
+        self._unreadable = reports
 
     def _cancelled(self, gone: Sequence[OrderKey]) -> list[OrderKey]:
-        rows = self._reports.waiting_rows(self._lab_id, {key[0] for key in gone})
-        cancelled = (row for row in rows if row.status == "cancelled")
-        keys = {(row.lab_report_id, row.device_id, row.rerun_number) for row in cancelled}
+        keys: set[OrderKey] = set()
+        for start in range(0, len(gone), GONE):
+            reports = {key[0] for key in gone[start : start + GONE]} - {*self._unreadable}
+            rows = self._reports.waiting_rows(self._lab_id, reports)
+            cancelled = (row for row in rows if row.status == "cancelled")
+            keys.update((row.lab_report_id, row.device_id, row.rerun_number) for row in cancelled)
         return [key for key in gone if key in keys]
+
+
+def _decoded(body: bytes) -> OrderNote | None:
+    try:
+        return msgspec.msgpack.decode(body, type=OrderNote)
+    except msgspec.MsgspecError as error:
+        _give_up(error, None)
+        return None
+
+
+def _alert_unreadable(store: str, detail: str, more: Mapping[str, object]) -> None:
+    log.error("orders_unreadable", alert=True, store=store, detail=detail, **more)
+
+
+def _give_up(error: Exception, report: int | None) -> None:
+    log.error("order_note_failed", alert=True, report=report, error=type(error).__name__)
 
 
 class Answers(Protocol):
     """The line to the daemon."""
-
-    def looked_up(self, ticket: int, orders: Sequence[LocalOrder] | None) -> None:
-        """Answer a look-up; None when no store says."""
-        ...
 
     def notes_told(self, note_keys: Sequence[int]) -> None:
         """Say which notes the stores have."""
@@ -157,18 +192,6 @@ class Journal(Protocol):
         """Return up to `limit` notes above a key that the stores lack, the oldest first."""
         ...
 
-    def awaits_delivery(self, sample_ids: Sequence[str]) -> bool:
-        """Whether there are results of these samples that the stores do not have yet."""
-        ...
-
-
-class Asked(NamedTuple):
-    """A look-up, and until when it may wait for results on their way to the stores."""
-
-    ticket: int
-    sample_ids: Sequence[str]
-    until: float
-
 
 class OrderThread:
     """Runs a keeper on a thread of its own until it is stopped. `poll_interval` is seconds."""
@@ -180,10 +203,10 @@ class OrderThread:
         self._journal = journal
         self._answers = answers
         self._poll_interval = poll_interval
-        self._asked: deque[Asked] = deque()
         self._wakeup = threading.Event()
         self._refresh_at = 0.0
         self._told = 0
+        self._rejected: tuple[str, str] | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
 
@@ -202,24 +225,16 @@ class OrderThread:
         self._refresh_at = 0.0
         self._wakeup.set()
 
-    def look_up(self, ticket: int, sample_ids: Sequence[str]) -> None:
-        """Look samples up as soon as possible. From any thread."""
-        self._asked.append(Asked(ticket, sample_ids, time.monotonic() + DELIVERY))
-        self._wakeup.set()
-
     def _run(self) -> None:
         while not self._stopping:
             self._wakeup.clear()
-            pause = self._turn(time.monotonic())
-            self._wakeup.wait(min(pause, DELIVERY_POLL) if self._asked else pause)
+            self._wakeup.wait(self._turn(time.monotonic()))
 
     def _turn(self, now: float) -> float:
         """Do what is due; answers the seconds until something is."""
         try:
-            self._answer()
             if now >= self._refresh_at:
-                self._refresh_at = now + self._poll_interval
-                self._keeper.refresh(now)
+                self._refresh(now)
             return 0.0 if self._tell() else max(0.0, self._refresh_at - time.monotonic())
         except StoreError as error:
             log.debug("orders_wait", reason=str(error))
@@ -228,21 +243,21 @@ class OrderThread:
         self._refresh_at = now + RETRY
         return RETRY
 
-    def _answer(self) -> None:
-        """Answer the look-ups; one whose results are still on their way waits for them."""
-        for _ in range(len(self._asked)):
-            asked = self._asked.popleft()
-            waits = time.monotonic() < asked.until
-            if waits and self._journal.awaits_delivery(asked.sample_ids):
-                self._asked.append(asked)
-                continue
-            try:
-                orders = self._keeper.look_up(asked.sample_ids)
-            except Exception as error:  # noqa: BLE001 - the instrument hears that nobody knows
-                log.warning("look_up_failed", error=type(error).__name__)
-                self._answers.looked_up(asked.ticket, None)
-            else:
-                self._answers.looked_up(asked.ticket, orders)
+    def _refresh(self, now: float) -> None:
+        """Refresh; what can not be read is told once, and does not keep notes from being told."""
+        self._refresh_at = now + self._poll_interval
+        try:
+            put_off = self._keeper.refresh(now)
+        except StoreRejected as error:
+            self._refresh_at = now + RETRY
+            rejected = (error.store, error.detail)
+            if rejected != self._rejected:
+                _alert_unreadable(*rejected, {})
+            self._rejected = rejected
+        else:
+            self._rejected = None
+            if put_off is not None:
+                self._refresh_at = min(self._refresh_at, put_off)
 
     def _tell(self) -> bool:
         """Tell the next notes; answers whether more may be waiting."""

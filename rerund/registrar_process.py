@@ -5,6 +5,7 @@ library may stall or crash. Here neither delays an ACK. It ends when the daemon 
 descriptor, however the daemon ends.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ from rerund.registrar_channel import (
 )
 from rerund.registrar_history import history
 from rerund.registrar_leases import LeaseKeeper, LeaseThread
+from rerund.registrar_look_ups import LookUpThread, OpenOrders
 from rerund.registrar_orders import EMBEDDED_POLL, Change, OrderKeeper, OrderThread
 from rerund.registrar_upkeep import Upkeep
 from rerund.rerun.model import KnownRun, OpenRerun
@@ -64,6 +66,9 @@ STOP_TIMEOUT = 10.0
 
 NICENESS = 19
 """Results can wait in the journal, an instrument for its ACK can not."""
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds that reading every open order may keep a look-up from the interpreter."""
 
 EARLIER_RUNS = 500
 """Runs of a history in one message: a millisecond of the daemon's time."""
@@ -93,7 +98,7 @@ class Channel:
         """Set once the daemon has closed the line."""
         self.on_wake: Sequence[Callable[[], None]] = ()
         self._look_ups: SimpleQueue[LookUp] = SimpleQueue()
-        self._on_look_up: Callable[[int, Sequence[str]], None] | None = None
+        self._on_look_up: Callable[[int, Sequence[str], float], None] | None = None
         self._thread = threading.Thread(target=self._listen, name="channel", daemon=True)
 
     def listen(self) -> None:
@@ -128,7 +133,7 @@ class Channel:
             case Start():
                 raise AssertionError("a registrar is started once")
 
-    def answer_look_ups(self, look_up: Callable[[int, Sequence[str]], None]) -> None:
+    def answer_look_ups(self, look_up: Callable[[int, Sequence[str], float], None]) -> None:
         """Hand look-ups on from now, and those first that came before the stores were open."""
         self._on_look_up = look_up
         self._hand_look_ups()
@@ -139,7 +144,7 @@ class Channel:
                 asked = self._look_ups.get_nowait()
             except Empty:
                 return
-            self._on_look_up(asked.ticket, asked.sample_ids)
+            self._on_look_up(asked.ticket, asked.sample_ids, asked.within)
 
     def receive(self) -> ToRegistrar | None:
         """Wait for the next message; None when the daemon has gone."""
@@ -178,11 +183,12 @@ class Channel:
     def change_orders(self, change: Change) -> None:
         """Hand over what has changed in the open orders, in parts of a millisecond or so."""
         orders, gone, cancelled, whole = change
-        first = list(orders[:ORDERS_AT_ONCE])
-        self._send(OrdersChanged(first, list(gone), list(cancelled), whole))
-        for start in range(ORDERS_AT_ONCE, len(orders), ORDERS_AT_ONCE):
-            part = list(orders[start : start + ORDERS_AT_ONCE])
-            self._send(OrdersChanged(part, [], []))
+        first, end = list(orders[:ORDERS_AT_ONCE]), len(orders)
+        last = end <= ORDERS_AT_ONCE
+        self._send(OrdersChanged(first, list(gone), list(cancelled), whole, last))
+        for start in range(ORDERS_AT_ONCE, end, ORDERS_AT_ONCE):
+            after = start + ORDERS_AT_ONCE
+            self._send(OrdersChanged(list(orders[start:after]), [], [], last=after >= end))
 
     def looked_up(self, ticket: int, orders: Sequence[LocalOrder] | None) -> None:
         """Answer a look-up; None when no store says."""
@@ -207,6 +213,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     start = channel.receive()
     if not isinstance(start, Start):
@@ -229,7 +236,12 @@ def main() -> None:
 def _work(start: Start, channel: Channel, opened: OpenStores) -> None:
     """Deliver until the daemon closes the line."""
     journal_path = Path(start.journal_path)
-    with opened, JournalReader(journal_path) as reader, JournalReader(journal_path) as notes:
+    with (
+        opened,
+        JournalReader(journal_path) as reader,
+        JournalReader(journal_path) as notes,
+        JournalReader(journal_path) as deliveries,
+    ):
         stores = opened.stores
         service = RerunService(stores, start.rules, tell)
         refresh = WaitingListRefresh(
@@ -259,19 +271,30 @@ def _work(start: Start, channel: Channel, opened: OpenStores) -> None:
                 stores.reports,
                 start.rules,
                 channel.change_orders,
+                notes.orders(),
             ),
             notes,
             channel,
             start.poll_interval if start.stores.mysql else EMBEDDED_POLL,
         )
+        look_ups = LookUpThread(
+            OpenOrders(start.lab_id, start.devices, stores.reports, start.rules),
+            deliveries,
+            channel,
+        )
         unsubscribe = stores.numbers.subscribe(start.lab_id, orders.wake)
         channel.on_wake = (registrar.wake, orders.wake)
-        channel.answer_look_ups(orders.look_up)
+        channel.answer_look_ups(look_ups.look_up)
         registrar.start()
         leases.start()
         orders.start()
+        look_ups.start()
+        # What was made so far stays: a collection that looks at it would keep a look-up waiting.
+        gc.collect()
+        gc.freeze()
         channel.gone.wait()
         unsubscribe()
+        look_ups.stop(STOP_TIMEOUT)
         orders.stop(STOP_TIMEOUT)
         registrar.stop(STOP_TIMEOUT)
         leases.stop(STOP_TIMEOUT, release=channel.stopped)

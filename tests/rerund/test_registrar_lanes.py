@@ -12,7 +12,7 @@ from rerund.stores.settings import MongodbSettings, MysqlSettings, StoreSettings
         ({}, 1),
         ({"mongodb": MongodbSettings()}, 1),
         ({"mysql": MysqlSettings()}, LANES),
-        ({"mysql": MysqlSettings(pool_size=4)}, 2),
+        ({"mysql": MysqlSettings(pool_size=5)}, 2),
         ({"mysql": MysqlSettings(pool_size=1)}, 1),
     ],
 )
