@@ -25,7 +25,6 @@ from rerund.journal.rows import StoredEntry
 from rerund.link import Link
 from rerund.link_leases import LeasedLines
 from rerund.notify import notify, watchdog_interval
-from rerund.order_copy import OrderCopy
 from rerund.rear import Rear
 from rerund.rerun.instants import iso
 from rerund.transports.hub import Hub
@@ -95,7 +94,7 @@ class Daemon:
         tasks = (
             self._prune(journal),
             self._tell_overdue(),
-            self._push_orders(links, rear.orders),
+            self._push_orders(links, rear),
             _watchdog(),
         )
         background = [asyncio.create_task(task) for task in tasks]
@@ -176,6 +175,7 @@ class Daemon:
             keep=settings.keep_days * 86400.0,
             max_bytes=settings.max_megabytes * 1_000_000,
             history_window=self._config.file.rerun.history_window,
+            order_window=self._config.file.rerun.sample_id_window,
         )
         while True:
             await asyncio.sleep(settings.prune_interval)
@@ -186,11 +186,11 @@ class Daemon:
             else:
                 log.info("pruned", entries=removed)
 
-    async def _push_orders(self, links: Sequence[Link], orders: OrderCopy) -> None:
+    async def _push_orders(self, links: Sequence[Link], rear: Rear) -> None:
         """Push what is due when there is something new, and now and then what was not taken."""
         pushing = [link for link in links if link.desk and (link.desk.pushes or link.desk.cancels)]
         changed = asyncio.Event()
-        orders.on_change = changed.set
+        rear.on_orders = changed.set
         while pushing:
             changed.clear()
             for link in pushing:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from queue import SimpleQueue
 from time import sleep
 from typing import Final, Literal
@@ -54,9 +55,9 @@ class Interpretation:
 
     `complete` names the instruments whose history is known to be whole, `last_cut` tells the
     last entry of an instrument that was cut short, `resume_window` is seconds. `on_decided`
-    is called in the event loop after each committed decision, `on_entry` in the thread when an
-    entry is decided and handed to the journal, `on_failed` in the thread when it can not go on:
-    then the daemon has to end, or instruments would be acknowledged for ever and nothing decided.
+    is called in the event loop after each committed decision and `on_entry` before it, `on_failed`
+    in the thread when it can not go on: then the daemon has to end, or instruments would be
+    acknowledged for ever and nothing decided.
     """
 
     def __init__(
@@ -259,15 +260,18 @@ class Interpretation:
             superseded,
             parts,
         )
-        self._journal.record(decision, self._was_committed)
+        # Not before it is committed: who asks for orders looks in the journal for results that
+        # the stores do not have yet.
         samples = {payload.sample_id for payload, _ in outcome.payloads}
-        self._on_entry(entry.device_id, entry.entry_id, samples)
+        tell = partial(self._on_entry, entry.device_id, entry.entry_id, samples)
+        self._journal.record(decision, partial(self._was_committed, tell))
 
-    def _was_committed(self, error: JournalError | None) -> None:
+    def _was_committed(self, tell: Callable[[], None], error: JournalError | None) -> None:
         with self._committed:
             self._uncommitted -= 1
             self._committed.notify()
         if error is None:
+            tell()
             self._on_decided()
 
 

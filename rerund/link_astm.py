@@ -11,7 +11,6 @@ from protocols.astm.events import (
     CommitTimedOut,
     ContentionLost,
     EnquiryRefused,
-    Failure,
     FrameReceived,
     FrameRejected,
     FrameRepeated,
@@ -77,8 +76,8 @@ class AstmConnection(LinkConnection):
 
     def _message_failed(self, event: MessageFailed) -> None:
         if self._orders is not None:
-            refused = event.failure is Failure.NOT_ACCEPTED
-            self._orders.failed(event.message_id, event.failure.value, refused=refused)
+            # A line that garbles frames refuses no order: that is said in a message.
+            self._orders.failed(event.message_id, event.failure.value, refused=False)
 
     def _transfer_started(self, event: TransferStarted) -> None:
         self._counters.transfers += 1

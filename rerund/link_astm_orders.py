@@ -45,7 +45,9 @@ class AstmOrders(LineOrders):
                 if any(query.abort for query in queries):
                     self.cancel()
                 elif queries and self.is_answering:
-                    self.send(compose_busy(self._profile, now=self._desk.now(), asked=message))
+                    self.send_answer(
+                        compose_busy(self._profile, now=self._desk.now(), asked=message)
+                    )
                 elif queries:
                     self.start(self._answer(entry_id, message, queries))
         elif self._desk.has_sent and not _RESULT.search(text):
@@ -65,21 +67,22 @@ class AstmOrders(LineOrders):
         now = self._desk.now()
         if found is None:
             self._tell(entry_id, None)
-            self.send(compose_unable(self._profile, now=now, asked=asked), answering=True)
+            self.send_answer(compose_unable(self._profile, now=now, asked=asked))
         else:
             self._tell(entry_id, len(found.orders), len(found.missing))
             self._refuse(found.orders, asked)
-            self.send(
-                compose(self._profile, found.orders, now=now, missing=found.missing, asked=asked),
-                answering=True,
-            )
+            orders, missing = found
+
+            def answer() -> Sequence[Outgoing]:
+                return compose(self._profile, orders, now=now, missing=missing, asked=asked)
+
+            self.send_answer(await self.composed(orders, answer))
         self._connection.act()
 
-    def _compose_cancel(self) -> Sequence[Outgoing]:
-        return compose_cancel(self._profile, self._desk.cancelled(), now=self._desk.now())
+    def _compose_cancel(self, orders: Sequence[Order]) -> Sequence[Outgoing]:
+        return compose_cancel(self._profile, orders, now=self._desk.now())
 
-    def _compose_push(self) -> Sequence[Outgoing]:
-        orders = self._desk.due()
+    def _compose_push(self, orders: Sequence[Order]) -> Sequence[Outgoing]:
         self._refuse(orders, None)
         return compose(self._profile, orders, now=self._desk.now())
 

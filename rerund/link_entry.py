@@ -68,7 +68,7 @@ class EntryWriter:
         self._differs = False
         self._ticket = -1
         self._before: tuple[int | None, list[bytes], int, bool] = (None, [], 0, False)
-        self._ended: tuple[int, bytes] | None = None
+        self._ended: dict[int, tuple[int, bytes]] = {}
 
     def store(self, event: FrameReceived) -> None:
         """Queue a frame for the journal; the reply follows its commit."""
@@ -83,8 +83,8 @@ class EntryWriter:
         self._journal.append_frame(
             entry, event.raw, event.text, partial(self._stored, event.ticket, entry)
         )
-        if event.completes_message:
-            self._complete(entry)
+        if event.completes_message and (text := self._complete(entry)) is not None:
+            self._ended[event.ticket] = (entry, text)
 
     def store_repeat(self, event: FrameRepeated) -> None:
         """Keep a repeated frame that says something else; its message will need a person.
@@ -115,26 +115,24 @@ class EntryWriter:
         if self._entry is None:
             return
         if event.cause is Cause.EOT and event.last_frame_was_end and self._texts:
-            self._complete(self._entry, no_terminator=True)
-            self._tell_ended()
+            entry = self._entry
+            text = self._complete(entry, no_terminator=True)
+            if text is not None:
+                self._on_stored(entry, text)
         else:
             self._hold(_ENDINGS[event.cause])
 
-    def _complete(self, entry: int, *, no_terminator: bool = False) -> None:
+    def _complete(self, entry: int, *, no_terminator: bool = False) -> bytes | None:
+        """Complete the entry; returns its text, None when it goes on hold instead."""
         if self._differs:
             self._hold("a frame was repeated with another text", reason=REPEAT_DIFFERS)
             tell_on_hold(entry, self._device_id, REPEAT_DIFFERS)
-            return
+            return None
         text = self._texts[0] if len(self._texts) == 1 else b"".join(self._texts)
         self._journal.complete_entry(entry, text, no_terminator=no_terminator)
         self._counters.messages += 1
-        self._ended = (entry, text)
         self._forget()
-
-    def _tell_ended(self) -> None:
-        ended, self._ended = self._ended, None
-        if ended is not None:
-            self._on_stored(*ended)
+        return text
 
     def _hold(self, detail: str, *, reason: str = "incomplete") -> None:
         assert self._entry is not None
@@ -148,17 +146,17 @@ class EntryWriter:
         self._entry, self._texts, self._differs = None, [], False
 
     def _stored(self, ticket: int, entry: int, error: JournalError | None) -> None:
+        ended = self._ended.pop(ticket, None)
         if error is not None and ticket == self._ticket:
             self._entry, self._texts, length, self._differs = self._before
             del self._texts[length:]
-            self._ended = None
         elif error is not None:
             # The transfer has ended meanwhile: the frame will not come again in this entry.
             self._journal.hold_entry(entry, "incomplete", "its last frame could not be stored")
             self._counters.last_cut = entry
         self._reply(ticket, error)
-        if error is None and ticket == self._ticket:
-            self._tell_ended()
+        if error is None and ended is not None:
+            self._on_stored(*ended)
 
 
 _ENDINGS = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from drivers.orders import Answer
 from drivers.profile import Hl7Profile
 from protocols.hl7.acknowledgment import Condition, Stamp
 from protocols.hl7.dialect import Dialect
@@ -57,6 +58,8 @@ class Past:
     def __init__(self) -> None:
         self._known: OrderedDict[Identity, None] = OrderedDict()
         # Control ids must differ from those before a restart, too.
+        self.answered: OrderedDict[Identity, Answer] = OrderedDict()
+        """The last answers to questions, by question."""
         self._start = f"{time.time_ns() // 1_000_000:X}"
         self._numbers = count(1)
 
@@ -167,7 +170,7 @@ class Hl7Connection(LinkConnection):
     @boundary
     def _ask(self, entry: int, event: MessageReceived) -> None:
         assert self._orders is not None
-        self._orders.ask(entry, event.content, event.ticket)
+        self._orders.ask(entry, event)
         self._act()
 
     def _acknowledgment_received(self, event: AcknowledgmentReceived) -> None:
@@ -180,7 +183,11 @@ class Hl7Connection(LinkConnection):
 
     def _message_failed(self, event: MessageFailed) -> None:
         if self._orders is not None:
-            refused = event.failure in (Failure.REJECTED, Failure.ERROR)
+            if event.failure is Failure.NO_ANSWER:
+                self._orders.unanswered(event.message_id)
+                return
+            # AE is for now: busy, perhaps. AR is for ever.
+            refused = event.failure is Failure.REJECTED
             self._orders.failed(event.message_id, event.failure.value, refused=refused)
 
     def _count(self, entry: int, condition: Condition | None) -> None:

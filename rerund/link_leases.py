@@ -52,8 +52,16 @@ class LeasedLines:
             name = lease.device_id
             _tell(lease)
             self._may[name] = lease.held
+            self._tell_desks(name, held=lease.held)
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._follow(name))
+
+    def _tell_desks(self, name: str, *, held: bool) -> None:
+        for link in self._links[name]:
+            if link.desk is not None:
+                link.desk.is_held = held
+            if held and link.orders is not None:
+                link.orders.push()
 
     async def close(self) -> None:
         """Leave every line as it is."""

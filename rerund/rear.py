@@ -19,7 +19,7 @@ from rerund.configured_rules import rules_of
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
-from rerund.order_book import OrderBook
+from rerund.order_book import OrderBook, key_of, unpack_note
 from rerund.order_copy import OrderCopy, unpack_order
 from rerund.order_desk import OrderDesk
 from rerund.registrar_channel import (
@@ -41,7 +41,8 @@ from rerund.registrar_channel import (
 )
 from rerund.rerun.instants import iso
 from rerund.rerun.model import KnownRun
-from rerund.rerun.orders import LocalOrder
+from rerund.rerun.order_notes import OrderNote
+from rerund.rerun.orders import LocalOrder, OrderKey
 from rerund.stores.ports import Lease
 from rerund.waiting_list import WaitingList, unpack_row
 
@@ -63,7 +64,13 @@ class Rear:
             self._unknown = _unknown_histories(config, reader)
             self.orders = OrderCopy(map(unpack_order, reader.orders()))
             since = iso(time() - config.file.rerun.sample_id_window)
-            self._book = OrderBook(journal, reader.notes(since), reader.last_note(), self.wake)
+            self._book = OrderBook(
+                journal, self._open_notes(reader.notes(since)), reader.last_note(), self.wake
+            )
+        self.orders.on_change = self._orders_changed
+        self.on_orders: Callable[[], None] = _nothing
+        self._desks: list[OrderDesk] = []
+        self._parts: list[OrdersChanged] = []
         self.waiting = WaitingList(map(unpack_row, rows), refreshed_at)
         self.arrivals = Arrivals()
         self._tickets = count(1)
@@ -89,8 +96,23 @@ class Rear:
 
     def desk(self, instrument: Instrument) -> OrderDesk:
         """Return what finds the orders of an instrument."""
-        max_age = self._config.file.orders.copy_max_age
-        return OrderDesk(instrument, self.orders, self._book, self.arrivals, self.look_up, max_age)
+        settings = self._config.file.orders
+        desk = OrderDesk(
+            instrument,
+            self.orders,
+            self._book,
+            self.arrivals,
+            self.look_up,
+            settings.copy_max_age,
+            settings.look_up_timeout,
+        )
+        self._desks.append(desk)
+        return desk
+
+    def _open_notes(self, notes: Sequence[tuple[int, bytes]]) -> list[OrderNote]:
+        """Return the notes of the rows that are still open."""
+        unpacked = (unpack_note(body) for _, body in notes)
+        return [note for note in unpacked if self.orders.get(key_of(note)) is not None]
 
     def start(self) -> None:
         """Start the registrar, and start it again whenever it ends."""
@@ -111,13 +133,33 @@ class Rear:
         """What is open of these samples by the stores; None when they do not say in time."""
         ticket = next(self._tickets)
         asked = self._asked[ticket] = asyncio.get_running_loop().create_future()
-        self.registrar.send(encode(LookUp(ticket, list(sample_ids))))
+        timeout = self._config.file.orders.look_up_timeout
+        self.registrar.send(encode(LookUp(ticket, list(sample_ids), timeout)))
         try:
-            return await asyncio.wait_for(asked, self._config.file.orders.look_up_timeout)
+            return await asyncio.wait_for(asked, timeout)
         except TimeoutError:
             return None
         finally:
             del self._asked[ticket]
+
+    def _change_orders(self, change: OrdersChanged) -> None:
+        """Take over a part; the journal gets all parts in one transaction."""
+        if change.whole:
+            self._parts.clear()
+        self._parts.append(change)
+        self._book.cancel(change.cancelled)
+        if change.last:
+            parts, self._parts = self._parts, []
+            orders = [order for part in parts for order in part.orders]
+            gone = [key for part in parts for key in part.gone]
+            self._journal.change_orders(orders, gone, whole=parts[0].whole)
+        self.orders.change(change.orders, change.gone, whole=change.whole, last=change.last)
+
+    def _orders_changed(self, orders: Sequence[LocalOrder], gone: Sequence[OrderKey]) -> None:
+        self._book.seen(orders, gone)
+        for desk in self._desks:
+            desk.consider(orders)
+        self.on_orders()
 
     def _answer_look_up(self, ticket: int, found: Sequence[LocalOrder] | None) -> None:
         asked = self._asked.get(ticket)
@@ -143,10 +185,8 @@ class Rear:
                 self.on_earlier(device_id, others, last)
             case Leases(leases):
                 self.on_leases(leases)
-            case OrdersChanged(orders, gone, cancelled, whole):
-                self._journal.change_orders(orders, gone, whole=whole)
-                self._book.cancel(cancelled)
-                self.orders.change(orders, gone, whole=whole)
+            case OrdersChanged():
+                self._change_orders(message)
             case LookedUp(ticket, found):
                 self._answer_look_up(ticket, found)
             case NotesTold(note_keys):
@@ -183,6 +223,10 @@ def _unknown_histories(config: Config, reader: JournalReader) -> set[str]:
 
 def _ignore(device_id: str, runs: Runs, last: bool) -> None:
     del device_id, runs, last
+
+
+def _nothing() -> None:
+    return
 
 
 def _leave(leases: Sequence[Lease]) -> None:

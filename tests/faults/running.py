@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +19,8 @@ log_format = "json"
 stop_timeout = {stop_timeout}
 [journal]
 ballast_megabytes = 1
+[orders]
+look_up_timeout = {look_up_timeout}
 """
 INSTRUMENT = """
 [[instrument]]
@@ -34,10 +38,15 @@ def write_config(
     driver: str = "sysmex-xn",
     state_dir: Path | None = None,
     stop_timeout: float = 10.0,
+    look_up_timeout: float = 30.0,
 ) -> Path:
     """Write a configuration with instruments of these names; returns its path."""
     path = folder / "rerund.toml"
-    text = CONFIG.format(state_dir=state_dir or folder / "state", stop_timeout=stop_timeout)
+    text = CONFIG.format(
+        state_dir=state_dir or folder / "state",
+        stop_timeout=stop_timeout,
+        look_up_timeout=look_up_timeout,
+    )
     path.write_text(text + "".join(INSTRUMENT.format(name=name, driver=driver) for name in names))
     return path
 
@@ -85,6 +94,9 @@ class RunningDaemon:
     async def kill(self) -> None:
         """End it at once, as a power failure would."""
         if self.process.returncode is None:
+            # One that a test has stopped would never see that its daemon is gone.
+            with suppress(OSError):
+                self.signal_registrar(signal.SIGCONT)
             self.process.kill()
         await self.ended()
 

@@ -34,9 +34,9 @@ async def test_what_is_known_is_told_and_what_is_not_is_never_called_no_order(tm
             mysql=msgspec.structs.replace(settings.mysql, **TIMEOUTS),
             mongodb=msgspec.structs.replace(settings.mongodb, **TIMEOUTS),
         )
-        site = Site(tmp_path, driver="generic-astm")
+        site = Site(tmp_path, driver="generic-astm", look_up_timeout=1.0)
         with site.config.open("a") as file:
-            file.write(f"\n{config_of(patient)}\n[orders]\nlook_up_timeout = 1.0\n")
+            file.write(f"\n{config_of(patient)}\n")
         (tmp_path / "lab.toml").write_text(LAB)
         site.ok("lab", "load", tmp_path / "lab.toml")
         register(site)

@@ -159,6 +159,6 @@ class Hl7Analyzer(Analyzer):
         return await self.messages.get()
 
 
-def tests_of(orders: Sequence[tuple[str, list[str]]]) -> list[str]:
+def codes_of(orders: Sequence[tuple[str, list[str]]]) -> list[str]:
     """Return every code of some orders."""
     return [code for _, codes in orders for code in codes]

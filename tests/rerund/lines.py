@@ -11,6 +11,7 @@ from protocols.astm.dialect import STANDARD
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
 from rerund.link import Dialect, Link
+from rerund.order_desk import OrderDesk
 from rerund.transports.connection import ConnectionPolicy
 from rerund.transports.hub import Hub
 from rerund.transports.url import parse_url
@@ -45,9 +46,11 @@ class Bench:
         *,
         dialect: Dialect = STANDARD,
         policy: ConnectionPolicy = "allow",
+        desk: OrderDesk | None = None,
     ) -> Link:
         """Return a link that listens; `call` reaches it by its name."""
-        link = Link(name, parse_url("listen://127.0.0.1:0"), dialect, self.journal, policy=policy)
+        url = parse_url("listen://127.0.0.1:0")
+        link = Link(name, url, dialect, self.journal, policy=policy, desk=desk)
         hub = self._open(link)
         await hub.bound()
         self._addresses[name] = hub.address(name)
@@ -58,6 +61,20 @@ class Bench:
         link = Link("42", parse_url(url), dialect, self.journal)
         self._open(link)
         return link
+
+    async def flush(self) -> None:
+        """Wait until all that the journal was asked for is on disk."""
+        done = asyncio.get_running_loop().create_future()
+        self.journal.mark_payloads([], done.set_result)
+        assert await done is None
+
+    def read(self) -> JournalReader:
+        """Return a reader of the journal."""
+        return JournalReader(self.path)
+
+    def port(self, link: Link) -> int:
+        """Return the port where a link listens."""
+        return self._addresses[link.name][1]
 
     def address(self, link: Link) -> str:
         """Return where a link listens, as host:port."""

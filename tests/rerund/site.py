@@ -26,9 +26,21 @@ def rerund(*arguments: object, stdin: bytes | None = None) -> Result:
 class Site:
     """A folder with a configuration, and the daemon that runs on it inside `async with`."""
 
-    def __init__(self, folder: Path, *names: str, driver: str = "sysmex-xn") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *names: str,
+        driver: str = "sysmex-xn",
+        look_up_timeout: float = 30.0,
+    ) -> None:
         self.folder = folder
-        self.config = write_config(folder, names or ("42",), driver=driver, stop_timeout=1.0)
+        self.config = write_config(
+            folder,
+            names or ("42",),
+            driver=driver,
+            stop_timeout=1.0,
+            look_up_timeout=look_up_timeout,
+        )
         self.state_dir = folder / "state"
         self.daemon: RunningDaemon
 

@@ -258,6 +258,55 @@ def test_a_serial_port_has_one_instrument(write):
     assert [key for _, key in problems(write(text))] == ["instrument[1].link"]
 
 
+@pytest.mark.parametrize(
+    ("driver", "wanted", "said"),
+    [
+        ("sysmex-xn", "push", "driver 'sysmex-xn' does not know how to push orders on this link"),
+        (
+            "abbott-celldyn-ruby",
+            "answer",
+            "driver 'abbott-celldyn-ruby' does not know how to answer orders on this link",
+        ),
+        ("sysmex-xp", "answer", "driver 'sysmex-xp' does not know how to answer orders"),
+    ],
+)
+def test_orders_in_a_way_that_the_driver_does_not_know_are_a_problem(write, driver, wanted, said):
+    path = write(SMALLEST.replace("sysmex-xn", driver) + f'orders = "{wanted}"\n')
+    assert problems(path) == [(8, "instrument[0].orders")]
+    with pytest.raises(config.ConfigError, match=said):
+        config.load(path)
+
+
+@pytest.mark.parametrize("wanted", ["answer", "push"])
+def test_orders_to_an_instrument_that_is_only_listened_to_are_a_problem(write, wanted):
+    text = SMALLEST.replace("sysmex-xn", "generic-astm")
+    more = f'orders = "{wanted}"\ndialect.direction = "receive_only"\n'
+    assert problems(write(text + more)) == [(8, "instrument[0].orders")]
+
+
+@pytest.mark.parametrize("driver", ["sysmex-xn", "abbott-celldyn-ruby", "sysmex-xp"])
+@pytest.mark.parametrize("wanted", ["auto", "off"])
+def test_any_driver_may_be_left_to_itself_or_get_no_orders(write, driver, wanted):
+    text = SMALLEST.replace("sysmex-xn", driver) + f'orders = "{wanted}"\n'
+    (instrument,) = config.load(write(text)).instruments
+    assert instrument.section.orders == wanted
+
+
+def test_orders_are_auto_answer_push_or_off(write):
+    assert problems(write(SMALLEST + 'orders = "yes"\n')) == [(8, "instrument[0].orders")]
+
+
+def test_a_line_for_orders_is_told_apart_from_every_other(write):
+    text = SMALLEST + 'orders_link = "listen://0.0.0.0:{}"\n'
+    (instrument,) = config.load(write(text.format(5002))).instruments
+    assert (instrument.orders_url.port, instrument.url.port) == (5002, 5001)
+    keys = {key for _, key in problems(write(text.format(5001)))}
+    assert keys == {"instrument[0].link", "instrument[0].orders_link"}
+    assert problems(write(SMALLEST + 'orders_link = "telnet://x:1"\n')) == [
+        (8, "instrument[0].orders_link")
+    ]
+
+
 def test_a_dialect_switch_overrides_the_profile(write):
     text = SMALLEST + "dialect.receive_timeout = 60\n"
 
@@ -322,7 +371,9 @@ def test_the_reference_has_every_key_of_a_server_with_its_default(server):
     assert section.model_validate(without) == section()
 
 
-@pytest.mark.parametrize("section", ["daemon", "journal", "rerun", "store", "http", "instrument"])
+@pytest.mark.parametrize(
+    "section", ["daemon", "journal", "orders", "rerun", "store", "http", "instrument"]
+)
 def test_the_reference_has_every_key(section):
     text = REFERENCE.read_text()
     field = config.ConfigFile.model_fields[section]

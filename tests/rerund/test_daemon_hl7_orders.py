@@ -49,6 +49,7 @@ def field(message, segment, position):
     return None if found is None else found.value(position)
 
 
+@pytest.mark.conformance(150)
 async def test_display_messages_follow_the_reply_to_a_query(tmp_path):
     async with Site(tmp_path, driver="mindray-bs") as site:
         await open_lab(site)
@@ -64,10 +65,9 @@ async def test_display_messages_follow_the_reply_to_a_query(tmp_path):
             assert (field(reply, "MSA", 1), field(reply, "QAK", 2)) == ("AA", "NF")
 
 
+@pytest.mark.conformance(114)
 async def test_a_query_that_cannot_be_answered_now_is_an_error_and_no_missing_order(tmp_path):
-    site = Site(tmp_path, driver="mindray-bs")
-    with site.config.open("a") as file:
-        file.write("[orders]\nlook_up_timeout = 0.2\n")
+    site = Site(tmp_path, driver="mindray-bs", look_up_timeout=0.2)
     async with site, await Hl7Analyzer().connect(site.daemon.ports["42"]) as one:
         site.daemon.signal_registrar(signal.SIGSTOP)
         reply = await one.asks(query(1, "S001"))
@@ -96,7 +96,7 @@ def response(message, **controls):
     ).encode()
 
 
-@pytest.mark.conformance(158, 160)
+@pytest.mark.conformance(155, 158, 159, 160)
 async def test_work_steps_are_taken_or_refused_one_by_one_and_never_named_twice(tmp_path):
     async with Site(tmp_path, driver="abbott-alinity-ci") as site:
         await open_lab(site)
@@ -113,6 +113,20 @@ async def test_work_steps_are_taken_or_refused_one_by_one_and_never_named_twice(
             await one.asks(law_query(2, "S001"))
             second = work_steps(await one.takes())
             assert not {step for step, _ in first} & {step for step, _ in second}
+
+
+@pytest.mark.conformance(156)
+async def test_a_sample_without_work_gets_a_negative_response(tmp_path):
+    async with Site(tmp_path, driver="abbott-alinity-ci") as site:
+        dialect = Dialect(encoding="utf-8")
+        async with await Hl7Analyzer(dialect).connect(site.daemon.ports["42"]) as one:
+            one.answer = response
+            reply = await one.asks(law_query(1, "UNKNOWN"))
+            assert field(reply, "MSA", 1) == "AA"
+            negative = await one.takes()
+            assert negative.header.value(9, 1) == "OML"
+            assert field(negative, "ORC", 1) == "DC"
+            assert work_steps(negative) == []
 
 
 async def test_orders_go_out_on_the_line_that_the_instrument_takes_them_on(tmp_path):

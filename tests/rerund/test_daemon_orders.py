@@ -1,5 +1,6 @@
 """Instruments that ask, and instruments that are sent orders unasked: at a running daemon."""
 
+import asyncio
 import signal
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ import pytest
 from rerund.journal.reader import JournalReader
 from rerund.order_copy import unpack_order
 from tests.rerund.analyzer import AstmAnalyzer
-from tests.rerund.site import Site, until
+from tests.rerund.site import Site, rerund, until
 
 LAB = """
 [[format]]
@@ -44,6 +45,16 @@ def register(site, report=1001, sample="S001", *more):
     site.ok("order", "add", sample, "--format", 1, "--report", report, *more)
 
 
+async def stop_registrar_and_register(site, report, sample):
+    """Register what the daemon can not know; not when it was stopped while it held the store."""
+    add = ("order", "add", sample, "--format", 1, "--report", report, "-c", site.config)
+    site.daemon.signal_registrar(signal.SIGSTOP)
+    while rerund(*add).exit_code:
+        site.daemon.signal_registrar(signal.SIGCONT)
+        await asyncio.sleep(0.2)
+        site.daemon.signal_registrar(signal.SIGSTOP)
+
+
 async def analyzer(site):
     return await AstmAnalyzer().connect(site.daemon.ports["42"])
 
@@ -73,6 +84,7 @@ def statuses(site, report=1001):
     return {row["rerun_number"]: (row["remaining"], row["status"]) for row in rows}
 
 
+@pytest.mark.conformance(108)
 async def test_a_query_is_answered_with_the_order_codes_of_the_instrument(lab):
     register(lab)
     async with await analyzer(lab) as one:
@@ -102,6 +114,7 @@ async def test_a_rerun_is_ordered_by_exactly_the_codes_that_cover_it(lab):
         assert statuses(lab) == {0: ([], "resulted"), 1: ([], "resulted")}
 
 
+@pytest.mark.conformance(109)
 async def test_a_sample_that_is_not_registered_has_no_order(lab):
     async with await analyzer(lab) as one:
         await ask(one, "UNKNOWN")
@@ -110,6 +123,7 @@ async def test_a_sample_that_is_not_registered_has_no_order(lab):
         assert records[-1][3] == "I"
 
 
+@pytest.mark.conformance(111)
 async def test_several_samples_in_one_query_get_one_answer(lab):
     register(lab, 1001, "S001")
     register(lab, 1002, "S002", "--index", 1)
@@ -156,17 +170,15 @@ async def test_what_an_instrument_refuses_comes_back_with_the_reason(lab):
         assert await one.takes_orders() == [("S001", ["GLU", "ISE"])]
 
 
+@pytest.mark.conformance(114)
 async def test_a_sample_that_nobody_can_look_up_has_no_answer_but_a_known_one_has(tmp_path):
-    site = Site(tmp_path, driver="generic-astm")
-    with site.config.open("a") as file:
-        file.write("[orders]\nlook_up_timeout = 0.2\n")
+    site = Site(tmp_path, driver="generic-astm", look_up_timeout=0.2)
     async with site:
         (tmp_path / "lab.toml").write_text(LAB)
         site.ok("lab", "load", tmp_path / "lab.toml")
         register(site)
         await until(lambda: copied(site) == {(1001, 0)})
-        site.daemon.signal_registrar(signal.SIGSTOP)
-        register(site, 1002, "S002")
+        await stop_registrar_and_register(site, 1002, "S002")
         async with await analyzer(site) as one:
             await ask(one, "S002")
             assert (await site.daemon.logs("query_not_answerable"))["alert"]
@@ -208,13 +220,44 @@ async def test_a_question_just_after_results_is_about_what_they_leave(lab):
 
 @pytest.mark.conformance(113)
 async def test_a_second_question_is_an_error_while_the_first_is_open(tmp_path):
-    async with Site(tmp_path, driver="generic-astm") as site, await analyzer(site) as one:
+    site = Site(tmp_path, driver="generic-astm", look_up_timeout=60)
+    async with site, await analyzer(site) as one:
         site.daemon.signal_registrar(signal.SIGSTOP)
         await ask(one, "S001")
         await ask(one, "S002")
         assert (await one.takes())[-1][3] == "Q"
         site.daemon.signal_registrar(signal.SIGCONT)
         assert (await one.takes())[-1][3] == "I"
+
+
+@pytest.mark.conformance(110)
+async def test_a_question_that_is_taken_back_is_not_answered(tmp_path):
+    async with Site(tmp_path, driver="generic-astm") as site, await analyzer(site) as one:
+        site.daemon.signal_registrar(signal.SIGSTOP)
+        await ask(one, "S001")
+        await one.send("H|\\^&", "Q|1|^S001||ALL||||||||A", "L|1|N")
+        site.daemon.signal_registrar(signal.SIGCONT)
+        await ask(one, "S002")
+        assert (await one.takes())[-1][3] == "I"
+        await site.daemon.logs("query_answered")
+        answers = [line for line in site.daemon.log if line["event"].startswith("query_")]
+        assert [(line["event"], line["entry_id"]) for line in answers] == [("query_answered", 3)]
+
+
+@pytest.mark.conformance(112)
+async def test_who_asks_for_a_re_analysis_gets_the_rerun_alone(tmp_path):
+    async with Site(tmp_path, driver="sysmex-xn") as site:
+        (tmp_path / "lab.toml").write_text(LAB)
+        site.ok("lab", "load", tmp_path / "lab.toml")
+        register(site)
+        site.ok("rerun", "request", 1001, "--index", 1)
+        header = "H|\\^&|||    XN-1000^00-24^11001^^^^AP000001||||||||E1394-97"
+        async with await analyzer(site) as one:
+            for mode, expected in (("N", ["GLU", "GLU ISE"]), ("C", ["GLU"])):
+                await one.send(header, f"Q|1|2^1^S001^B||||||||||{mode}", "L|1|N")
+                orders = [fields[5] for fields in await one.takes() if fields[1] == "O"]
+                told = [order.replace("^", "").replace("\\", " ") for order in orders]
+                assert sorted(told) == expected
 
 
 async def test_orders_are_pushed_to_an_instrument_that_does_not_ask(tmp_path):

@@ -1,7 +1,7 @@
 """Entries of a real journal, decided on a thread beside it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Desk:
         self._complete = complete
         self._poll_seconds = poll_seconds
         self.last_cut = 0
+        self.told: list[tuple[str, int, set[str], int]] = []
 
     async def __aenter__(self) -> "Desk":
         self.journal = Journal.open(self.path, ballast_bytes=4096, poll_seconds=self._poll_seconds)
@@ -60,6 +61,7 @@ class Desk:
             WaitingList(),
             complete=frozenset({DEVICE} if self._complete else ()),
             last_cut=lambda device_id: self.last_cut,
+            on_entry=self._on_entry,
         )
         self.journal.on_received = self.interpretation.put
         self.journal.on_changed = self.interpretation.forget
@@ -72,6 +74,10 @@ class Desk:
         stopped = await asyncio.to_thread(self.interpretation.stop, 10.0)
         await self.journal.close()
         assert stopped
+
+    def _on_entry(self, device_id: str, entry_id: int, sample_ids: Collection[str]) -> None:
+        on_disk = len(self.reader.payloads(entry_id))
+        self.told.append((device_id, entry_id, set(sample_ids), on_disk))
 
     def _decider(self) -> Decider:
         return Decider(
@@ -135,6 +141,16 @@ async def test_a_first_run_is_an_original(tmp_path):
         [payload] = desk.payloads(entry.entry_id)
         assert (entry.state, payload.is_rerun, payload.rerun_number) == ("interpreted", False, 0)
         assert desk.values(entry.entry_id) == [("GLU", "5.0"), ("UREA", "4.1"), ("NA", "140")]
+
+
+async def test_an_entry_is_told_once_its_payloads_are_on_disk(tmp_path):
+    """Who looks orders up after it finds there the results that are on their way."""
+    async with Desk(tmp_path) as desk:
+        desk.interpretation.start()
+        first = desk.sends(*WHOLE)
+        again = desk.sends(header("110100"), *WHOLE[1:], minute=1)
+        await desk.until(lambda: len(desk.told) == 2)
+        assert desk.told == [(DEVICE, first, {"S1"}, 1), (DEVICE, again, set(), 0)]
 
 
 async def test_an_entry_of_an_instrument_no_longer_configured_is_held(tmp_path):

@@ -8,7 +8,9 @@ from structlog.testing import capture_logs
 from protocols.astm.control import ACK, ENQ
 from rerund.link_leases import LeasedLines
 from rerund.stores.ports import Lease
+from tests.rerund.desks import DeskBench
 from tests.rerund.lines import Bench, until
+from tests.rerund.ordered import order
 
 HELD = Lease("42", True, "us", "2026-05-20T10:00:00Z")
 ELSEWHERE = Lease("42", False, "others", "2026-05-20T10:00:00Z")
@@ -39,8 +41,8 @@ async def lines(bench):
     """Return a function that makes the lines of one link on a hub that fails."""
     made = []
 
-    async def make(**failures):
-        link = await bench.serve()
+    async def make(desk=None, **failures):
+        link = await bench.serve(desk=desk)
         (hub,) = bench._hubs
         opened = asyncio.Event()
 
@@ -87,3 +89,20 @@ async def test_a_lease_that_comes_back_before_its_line_was_closed_leaves_it_as_i
     line = await bench.call(link)
     line.say(ENQ)
     await line.hears(ACK)
+
+
+async def test_orders_are_pushed_once_the_lease_is_held_and_not_before(lines, bench, tmp_path):
+    desks = DeskBench(tmp_path, bench)
+    desk = desks.make("abbott-celldyn-ruby")
+    desk.is_held = False
+    desks.put(order(1))
+    leased, link, _ = await lines(desk)
+    line = await bench.call(link)
+    await until(lambda: link.connections)
+    link.orders.push()
+    assert not link.orders.is_busy
+    leased.apply([HELD])
+    assert desk.is_held
+    await line.hears(ENQ)
+    leased.apply([ELSEWHERE])
+    assert not desk.is_held
