@@ -34,7 +34,20 @@ class Played:
         return not self.refused
 
 
-class Player(Connection):
+class InstrumentEnd(Connection):
+    """An instrument's end of a line. `connected` is set once it is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connected = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be ready."""
+        super().connection_made(transport)
+        self.connected.set()
+
+
+class Player(InstrumentEnd):
     """A line with an instrument's end of a conversation. `watch` is told every reply."""
 
     def __init__(self, playing: Playing, watch: Watcher) -> None:
@@ -44,12 +57,6 @@ class Player(Connection):
         self._rng = random.Random(playing.seed)
         self._heard = bytearray()
         self._news = asyncio.Event()
-        self.connected = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be ready to play."""
-        super().connection_made(transport)
-        self.connected.set()
 
     def data_received(self, data: bytes) -> None:
         """Keep replies until somebody waits for them."""
@@ -89,7 +96,7 @@ class Player(Connection):
         return found
 
 
-P = TypeVar("P", bound=Player)
+P = TypeVar("P", bound=InstrumentEnd)
 
 
 @asynccontextmanager
@@ -116,12 +123,12 @@ async def opened(to: str, connect: Callable[[], P]) -> AsyncIterator[P]:
         await drop(made)
 
 
-async def _called(url: ListenUrl, make: Callable[[], Player]) -> None:
+async def _called(url: ListenUrl, make: Callable[[], InstrumentEnd]) -> None:
     """Listen until the first caller has come."""
     loop = asyncio.get_running_loop()
     called = asyncio.Event()
 
-    def answer() -> Player:
+    def answer() -> InstrumentEnd:
         called.set()
         return make()
 

@@ -1,4 +1,4 @@
-"""`rerund simulate`: play files as an instrument would."""
+"""`rerund simulate`: play files as an instrument would, or ask for orders."""
 
 import asyncio
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from rerund.cli.exits import REFUSED, UNAVAILABLE, USAGE, fail
+from rerund.cli.profiles import FolderOption, load_profile
+from rerund.cli.simulate_asking import ask_and_take
 from rerund.simulator import Playing, Reply
 from rerund.simulator_line import simulate as play
 from rerund.simulator_player import Played
@@ -57,13 +59,32 @@ def simulate(
         float, typer.Option(help="Seconds to wait for a reply (LIS01-A2 6.5.2.3).")
     ] = 15.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the summary only.")] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option("--ask", metavar="SAMPLE", help="Ask for the orders of a sample instead."),
+    ] = None,
+    take: Annotated[
+        float,
+        typer.Option("--take", metavar="SECONDS", help="Stay, and take orders that come.", min=0),
+    ] = 0.0,
+    driver: Annotated[
+        str | None,
+        typer.Option("--driver", metavar="NAME", help="Whose question it is (--ask, --take)."),
+    ] = None,
+    folder: FolderOption = None,
 ) -> None:
     """Play FILEs to a host as an instrument would, and print each reply and its latency.
 
     FILE holds frames as captured, or bare records that are framed here; or HL7 messages, in MLLP
-    blocks or bare. Exits 1 when something
-    was refused, 69 when the line can not be opened or is lost.
+    blocks or bare. With --ask it asks for the orders of a sample, and prints what it is told.
+    Exits 1 when something was refused, or there was no answer in time; 69 when the line can not
+    be opened or is lost.
     """
+    if sample is not None or take:
+        if driver is None or files or from_file:
+            fail("--ask and --take want --driver and no FILE", USAGE)
+        ask_and_take(to, load_profile(driver, folder), sample, take, reply_timeout)
+        return
     playing = Playing(
         packed=packed,
         max_text=max_text,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import typer
 
+from drivers.profile import load
 from drivers.result import Result
 from rerund.cli.tables import print_table
 from rerund.demo import messages
@@ -22,6 +23,7 @@ from rerund.journal.reader import JournalReader
 from rerund.journal.rows import StoredEntry
 from rerund.payload_codec import unpack
 from rerund.simulator import Playing
+from rerund.simulator_asking import opened_instrument, question_for
 from rerund.simulator_line import simulate
 
 SAMPLE = "S001"
@@ -33,6 +35,9 @@ _CONFIG = """\
 state_dir = "{folder}/state"
 timezone = "UTC"
 log_format = "json"
+
+[orders]
+look_up_timeout = 15.0
 
 [[instrument]]
 id = "42"
@@ -95,6 +100,7 @@ def tell(*, keep: bool = False) -> int:
         with _daemon(config) as port:
             _play(folder, f"127.0.0.1:{port}", f"serial://{cable.ends[1]}?baud=9600")
             _show(config)
+            _order_again(config, f"127.0.0.1:{port}")
             if keep:
                 _stay(folder, config, port, cable.ends[1])
     return 0
@@ -147,6 +153,7 @@ def _until_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
 
 
 def _play(folder: Path, tcp: str, serial: str) -> None:
+    _ask(tcp)
     _send(
         "over TCP: a blood count of S001 (it announces that WBC and PLT will be rerun)",
         tcp,
@@ -173,8 +180,45 @@ def _send(what: str, to: str, path: Path) -> None:
         raise DemoError("a frame was refused")
 
 
+def _ask(to: str) -> tuple[str, ...]:
+    """Ask for the orders of the sample as the instrument does; return the codes."""
+
+    async def ask() -> tuple[str, ...]:
+        xn = load("sysmex-xn")
+        async with opened_instrument(to, xn) as instrument:
+            heard = await instrument.ask(question_for(xn, SAMPLE), PATIENCE)
+        return tuple(code for order in heard.orders for code in order.codes)
+
+    codes = asyncio.run(ask())
+    typer.echo(f"over TCP: the XN-1000 asks what to run on {SAMPLE}, and hears: {', '.join(codes)}")
+    if not codes:
+        raise DemoError("the instrument was told of no order")
+    return codes
+
+
+def _order_again(config: Path, tcp: str) -> None:
+    """A technician requests a rerun, and the instrument hears of it when it asks."""
+    typer.echo(f"a technician wants the haemoglobin again: rerund rerun request {REPORT} --index 3")
+    _run("rerun", "request", str(REPORT), "--index", "3", "-c", str(config))
+    if _ask(tcp) != ("HGB",):
+        raise DemoError("the instrument was told of something else than the rerun")
+    typer.echo("\nwhat instruments were asked to measure (rerund order waiting):\n")
+    typer.echo(_waiting(config))
+
+
+def _waiting(config: Path) -> str:
+    """Return the waiting list once it says that the instrument has the rerun."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        waiting = _run("order", "waiting", "--sample", SAMPLE, "-c", str(config))
+        if " sent " in waiting:
+            return waiting
+        if time.monotonic() > until:
+            raise DemoError(f"the waiting list does not have what was sent: {waiting}")
+
+
 def _show(config: Path) -> None:
-    entries = _decided(config.parent / "state" / "journal.db", 5)
+    entries = _decided(config.parent / "state" / "journal.db", 6)
     typer.echo("\nwhat became of them (rerund journal list, rerund journal show):\n")
     print_table(["entry", "instrument", "state", "is_rerun", "what was decided, and why"], entries)
     typer.echo(f"report {REPORT} of S001 (rerund rerun show {REPORT}):\n")
@@ -200,12 +244,16 @@ def _decided(journal: Path, count: int) -> list[list[object]]:
 
 def _is_done(reader: JournalReader, entry: StoredEntry) -> bool:
     states = {payload.state for payload in reader.payloads(entry.entry_id)}
-    return entry.state in ("interpreted", "retransmission") and states <= {"delivered"}
+    decided = ("interpreted", "retransmission", "query")
+    return entry.state in decided and states <= {"delivered"}
 
 
 def _row(reader: JournalReader, entry: StoredEntry) -> list[object]:
     if entry.state == "retransmission":
         why = "every run in it is known: acknowledged, counted, kept once"
+        return [entry.entry_id, entry.device_id, entry.state, "", why]
+    if entry.state == "query":
+        why = "it asked what to run, and was told what is ordered"
         return [entry.entry_id, entry.device_id, entry.state, "", why]
     lines, flags = [], []
     for stored in reader.payloads(entry.entry_id):
@@ -244,7 +292,9 @@ def _stay(folder: Path, config: Path, port: int, serial: str) -> None:
         f"simulate --to 127.0.0.1:{port} {folder}/rerun.astm",
         f"simulate --to 'serial://{serial}?baud=9600' {folder}/control.astm",
         f"journal list -c {config}",
+        f"rerun cancel {REPORT} -c {config}",
         f"rerun request {REPORT} --index 1 -c {config}",
+        f"simulate --to 127.0.0.1:{port} --driver sysmex-xn --ask {SAMPLE}",
         f"results {SAMPLE} -c {config}",
     ):
         typer.echo(f"  {program} {command}")

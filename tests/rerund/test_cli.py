@@ -54,6 +54,7 @@ SPOKEN_OF = {
     "lab load",
     "lab devices",
     "order add",
+    "order again",
     "order list",
     "order waiting",
     "rerun show",
