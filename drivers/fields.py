@@ -1,6 +1,7 @@
 """Picking texts out of the fields of a message, by its delimiters."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -67,16 +68,24 @@ class Picker:
     def find(self, source: Source, raw: RawText) -> str:
         """Return the text that a source finds; empty when there is none."""
         for alternative in source.alternatives:
-            parts = [self.pick(path, raw(path.record, path.field)) for path in alternative]
-            while parts and not parts[-1]:
-                parts.pop()
-            text = source.joiner.join(parts)
+            if len(alternative) == 1:  # nearly always
+                path = alternative[0]
+                text = self.pick(path, raw(path.record, path.field))
+            else:
+                text = self._joined(alternative, source.joiner, raw)
             if text and source.pattern is not None:
                 match = source.pattern.search(text)
                 text = (match[1] or "").strip() if match else ""
             if text:
                 return text
         return ""
+
+    def _joined(self, paths: Iterable[FieldPath], joiner: str, raw: RawText) -> str:
+        """Return the texts of several paths as one, without joiners at its end."""
+        parts = [self.pick(path, raw(path.record, path.field)) for path in paths]
+        while parts and not parts[-1]:
+            parts.pop()
+        return joiner.join(parts)
 
 
 def part_of(text: str, delimiter: str, number: int) -> str:
@@ -118,9 +127,9 @@ class Column(Generic[V]):
     """A fact about a result, worked out from a few fields of its row and of what is around it.
 
     Instruments send the same codes, units, flags and times over and over: what the texts of
-    the fields mean is worked out once. `key` picks the texts out of a row, which holds the
-    fields of the records that `rows` names (position 0 of each at the index given there), and
-    `bind` gives their meanings for the results of one order.
+    the fields mean is worked out once. A row holds the fields of the records that `rows` names,
+    position 0 of each at the index given there; `bind` gives the meanings of the fields' texts
+    for the results of one order.
     """
 
     def __init__(
@@ -130,23 +139,36 @@ class Column(Generic[V]):
         rows: Mapping[str, int] = R_RECORD,
     ):
         places = {(path.record, path.field) for path in paths}
-        first, offset = next(iter(rows.items()))
-        self._inner = sorted(place for place in places if place[0] in rows) or [(first, -offset)]
+        self._inner = sorted(place for place in places if place[0] in rows)
         self._outer = sorted(place for place in places if place[0] not in rows)
         self._compute = compute
         self._orders: Memo[tuple[str, ...], Memo[Any, V]] = Memo(self._memo, _ORDERS)
         indexes = [rows[record] + position for record, position in self._inner]
-        self.key: itemgetter[Any] = itemgetter(*indexes)
-        self.width = max(indexes) + 1
+        # Not used for what only the records around say: it has one meaning for all rows.
+        self._key: itemgetter[Any] = itemgetter(*indexes or [0])
+        self.width = max(indexes, default=-1) + 1
 
     def bind(self, context: Context) -> Memo[Any, V]:
         """Return what each key means under the header, patient and order of `context`."""
-        return self._orders[tuple(context.field(*place) for place in self._outer)]
+        outer = self._outer
+        return self._orders[tuple([context.field(*place) for place in outer]) if outer else ()]
+
+    def meanings(self, context: Context, rows: Sequence[Fields]) -> Iterator[V]:
+        """Return the fact about each of the rows."""
+        meanings = self.bind(context)
+        if not self._inner:
+            return repeat(meanings[()], len(rows))
+        return map(meanings.__getitem__, map(self._key, rows))
+
+    def meaning(self, raw: RawText) -> V:
+        """Return the fact about the row and its surroundings that `raw` gives the texts of."""
+        outer, inner = (tuple([raw(*p) for p in places]) for places in (self._outer, self._inner))
+        return self._orders[outer][inner[0] if len(inner) == 1 else inner]
 
     def _memo(self, outer: tuple[str, ...]) -> Memo[Any, V]:
         def work_out(inner: Any) -> V:
             texts = dict(zip(self._outer, outer, strict=True))
-            inner = inner if len(self._inner) > 1 else (inner,)
+            inner = (inner,) if len(self._inner) == 1 else inner
             texts.update(zip(self._inner, inner, strict=True))
             return self._compute(lambda record, position: texts[record, position])
 

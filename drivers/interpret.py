@@ -101,7 +101,7 @@ class _MessageReading(MessageReading):
     def _read_results(self) -> None:
         rows, ordinals, comments = self._rows, self._ordinals, self._comments
         self._rows, self._ordinals, self._comments = [], [], []
-        self._add_results(rows, ordinals, comments)
+        self._add_results(self._reader.pad(rows), ordinals, comments)
 
     def _query(self, fields: Fields) -> None:
         self._context.enter("Q", fields)

@@ -6,6 +6,8 @@ A quirk sees each value after the tables have been applied, and returns what it 
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from drivers.values import Value
 
 Quirk = Callable[[Value], Value]
@@ -14,14 +16,14 @@ Quirk = Callable[[Value], Value]
 def picture_names_are_no_values(value: Value) -> Value:
     """Sysmex sends the file names of scattergrams and histograms as results (SCAT_, DIST_)."""
     if value.text[-4:].upper() in {".PNG", ".BMP", ".JPG"}:
-        return value._replace(invalid_reason="picture")
+        return msgspec.structs.replace(value, invalid_reason="picture")
     return value
 
 
 def commas_part_thousands(value: Value) -> Value:
     """Abbott Alinity m sends numbers as people write them, 161,152."""
     if _IN_THOUSANDS.fullmatch(value.text):
-        return value._replace(numeric=value.text.replace(",", ""), problem=None)
+        return msgspec.structs.replace(value, numeric=value.text.replace(",", ""), problem=None)
     return value
 
 

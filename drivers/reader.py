@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
+import msgspec
+
 from drivers.fields import R_RECORD, Column, Context, Fields, Picker, RawText
 from drivers.marks import STANDARD_KINDS, KindReader, Mark, MarkReader
 from drivers.profile import Profile
 from drivers.quirks import QUIRKS
-from drivers.result import Comparator, Patient
+from drivers.result import Comparator, Confidence, Evidence, NextAction, Patient, RunKind
 from drivers.sections import KindMark
 from drivers.source import FieldPath, Source
 from drivers.times import NEVER, Instant, parse_date, parse_instant
@@ -31,6 +33,28 @@ class Details(NamedTuple):
     flags: tuple[str, ...]
     limit: Comparator | None
     mark: Mark
+
+
+class Outline(msgspec.Struct, frozen=True, gc=False):
+    """All of a result but its value and its time, which are the same in few messages.
+
+    A struct, because its members are read faster than a tuple with names is taken apart.
+    """
+
+    test_code: str
+    dilution: str | None
+    replicate: int
+    units: str | None
+    reference_range: str | None
+    flags: tuple[str, ...]
+    limit: Comparator | None
+    result_status: str | None
+    unusable: str | None
+    run_kind: RunKind
+    next_action: NextAction
+    evidence: Evidence
+    confidence: Confidence
+    raw_marker: str | None
 
 
 class Reader:
@@ -64,9 +88,11 @@ class Reader:
         self._flags = [path for path in section.flags if path.record != self.comment]
         times = list(section.run_at)
         main = times.index("main") if "main" in times else len(times)
-        self.code = Column(self._code_paths(), self._code, rows)
+        self._codes = Column(self._code_paths(), self._code, rows)
         self.value = self._value_column(section.value)
-        self.details = Column(self._detail_paths(), self._details, rows)
+        self.outline = Column(
+            (*self._code_paths(), *self._detail_paths()), self._read_outline, rows
+        )
         self.own_time = self._time_column(times[:main])
         self.other_time = self._time_column(times[main + 1 :])
         patient = profile.patient
@@ -78,9 +104,15 @@ class Reader:
         self.inherits_time = main < len(times)
         self.also = [(also.code, self._value_column(also.value)) for also in section.also]
         widths = [column.width for _, column in self.also]
-        widths += [self.code.width, self.value.width, self.details.width]
+        widths += [self.outline.width, self.value.width]
         widths += [self.own_time.width, self.other_time.width]
-        self.padding = [""] * max(widths)
+        self._padding = [""] * max(widths)
+
+    def pad(self, rows: Iterable[Fields]) -> list[Fields]:
+        """Return the rows, none shorter than the columns look."""
+        padding = self._padding
+        width = len(padding)
+        return [row if len(row) >= width else [*row, *padding[len(row) :]] for row in rows]
 
     def _value_column(self, source: Source) -> Column[Value]:
         def compute(raw: RawText) -> Value:
@@ -107,6 +139,27 @@ class Reader:
             return found
 
         return Column(_paths(*candidates), compute, self.rows)
+
+    def _read_outline(self, raw: RawText) -> Outline:
+        # Tests are few; what stands beside them may be as many things as there are values.
+        code, details = self._codes.meaning(raw), self._details(raw)
+        mark = details.mark
+        return Outline(
+            code.test_code,
+            code.dilution,
+            code.replicate,
+            details.units,
+            details.reference_range,
+            details.flags,
+            details.limit,
+            mark.result_status,
+            mark.invalid_reason,
+            mark.run_kind,
+            mark.next_action,
+            mark.evidence,
+            mark.confidence,
+            mark.raw_marker,
+        )
 
     def _code_paths(self) -> Iterable[FieldPath]:
         section = self.profile.result
@@ -154,7 +207,7 @@ class Reader:
 
     def patient(self, context: Context) -> Patient | None:
         """Return who the sample is from; None when the message does not say."""
-        return self._patients.bind(context)[""]
+        return self._patients.bind(context)[()]
 
     def _patient(self, raw: RawText) -> Patient | None:
         section, find = self.profile.patient, self.picker.find

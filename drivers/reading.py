@@ -1,11 +1,11 @@
 """What the walks over a message have in common in both protocols: samples, notes, refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from drivers.errors import InterpretError
 from drivers.fields import Context, Fields
 from drivers.reader import Reader
-from drivers.result import Interpretation, Note, Patient, SampleResults
+from drivers.result import Interpretation, Note, Patient, Result, SampleResults
 from drivers.results import read_results
 from drivers.source import FieldPath
 
@@ -95,13 +95,15 @@ class MessageReading:
         path = self.order_status
         return reader.picker.pick(path, self._context.field(path.record, path.field))
 
+    def _results(self) -> Iterator[Result]:
+        return (result for sample in self._samples.values() for result in sample.results)
+
     def _check_profile(self, holds_values: bool) -> None:
         """Refuse a message of which this profile finds no test, or no value that is there."""
         section = self._reader.profile.result
-        results = [result for sample in self._samples.values() for result in sample.results]
         # A result without test and value is an instrument's way to say that there is none.
-        valued = any(result.value for result in results)
-        if self._uncoded and valued and all(result.test_code == "" for result in results):
+        valued = any(result.value for result in self._results())
+        if self._uncoded and valued and not any(result.test_code for result in self._results()):
             self._object("no_test_code", "hold", self._first_result, str(section.test_code))
         if holds_values and not valued:
             self._object("no_value", "hold", self._first_result, str(section.value))

@@ -64,7 +64,7 @@ class Result(msgspec.Struct, gc=False):
     supersedes: str | None = None
 
 
-class Patient(msgspec.Struct, frozen=True):
+class Patient(msgspec.Struct, frozen=True, gc=False):
     """Who the sample is from, as far as the instrument says (P record, PID segment)."""
 
     ids: tuple[str, ...] = ()

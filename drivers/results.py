@@ -5,17 +5,19 @@ A column at a time is faster than a record at a time: the loops are those of `ma
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
-from drivers.fields import Column, Context, Fields
+from drivers.fields import Context, Fields
+from drivers.memo import Memo
 from drivers.reader import Reader
 from drivers.result import Result
 from drivers.times import NEVER, Instant
 from drivers.values import Value
 
-_V = TypeVar("_V")
+_TEXTS = Memo[int, str](str)
+"""Numbers of records as text: looking one up is faster than writing it."""
 
 Problem = tuple[str, int]
 """The code of a note, and the record it is about."""
@@ -31,61 +33,55 @@ class OrderResults(NamedTuple):
 def read_results(
     reader: Reader,
     context: Context,
-    rows: Iterable[Fields],
+    rows: Sequence[Fields],
     ordinals: Sequence[int],
     prefix: str,
     comments: Iterable[tuple[int, Fields]] = (),
 ) -> OrderResults:
-    """Read the R records of the order in `context`; result ids are `prefix` and the ordinal.
+    """Read the rows, all wide enough, of the order in `context`.
+
+    The id of a result is `prefix` and the ordinal of its record.
 
     `comments` are the C records, each with the index of the row that it follows.
     """
-    padding = reader.padding
-    width = len(padding)
-    rows = [row if len(row) >= width else [*row, *padding[len(row) :]] for row in rows]
     results: list[Result] = []
     problems: list[Problem] = []
     add = results.append
-    for ordinal, code, value, details, when in zip(
+    texts = _TEXTS
+    for ordinal, outline, value, when in zip(
         ordinals,
-        _meanings(reader.code, context, rows),
-        _meanings(reader.value, context, rows),
-        _meanings(reader.details, context, rows),
+        reader.outline.meanings(context, rows),
+        reader.value.meanings(context, rows),
         _times(reader, context, rows),
         strict=True,
     ):
-        test_code, dilution, replicate = code
-        text, comparator, numeric, invalid_reason, problem = value
-        units, reference_range, flags, limit, mark = details
-        status, unusable, run_kind, next_action, evidence, confidence, marker = mark
-        run_at, time_problem = when
         add(
             Result(
-                f"{prefix}{ordinal}",
-                test_code,
+                prefix + texts[ordinal],
+                outline.test_code,
                 None,
                 None,
-                text,
-                comparator or limit,
-                numeric,
-                unusable or invalid_reason,
-                units,
-                reference_range,
-                [*flags],
-                status,
-                run_at,
-                dilution,
-                replicate,
-                run_kind,
-                next_action,
-                evidence,
-                confidence,
+                value.text,
+                value.comparator or outline.limit,
+                value.numeric,
+                outline.unusable or value.invalid_reason,
+                outline.units,
+                outline.reference_range,
+                [*outline.flags],
+                outline.result_status,
+                when.text,
+                outline.dilution,
+                outline.replicate,
+                outline.run_kind,
+                outline.next_action,
+                outline.evidence,
+                outline.confidence,
                 False,
-                marker,
+                outline.raw_marker,
             )
         )
-        if problem or time_problem or not test_code:
-            codes = (problem, time_problem, None if test_code else "no_test_code")
+        if value.problem or when.problem or not outline.test_code:
+            codes = (value.problem, when.problem, None if outline.test_code else "no_test_code")
             problems += [(code, ordinal) for code in codes if code]
     if reader.comment_paths:
         for index, fields in comments:
@@ -95,15 +91,11 @@ def read_results(
     return OrderResults(results, problems)
 
 
-def _meanings(column: Column[_V], context: Context, rows: Sequence[Fields]) -> Iterator[_V]:
-    return map(column.bind(context).__getitem__, map(column.key, rows))
-
-
 def _times(reader: Reader, context: Context, rows: Sequence[Fields]) -> Iterator[Instant]:
-    own = _meanings(reader.own_time, context, rows)
+    own = reader.own_time.meanings(context, rows)
     if not reader.inherits_time:
         return own
-    return _inherited(own, _meanings(reader.other_time, context, rows))
+    return _inherited(own, reader.other_time.meanings(context, rows))
 
 
 def _inherited(own: Iterable[Instant], other: Iterable[Instant]) -> Iterator[Instant]:
@@ -119,7 +111,7 @@ def _with_further(
     reader: Reader, context: Context, rows: Sequence[Fields], results: Iterable[Result]
 ) -> Iterator[Result]:
     """Add a result for each further value that a record holds."""
-    columns = [list(_meanings(column, context, rows)) for _, column in reader.also]
+    columns = [list(column.meanings(context, rows)) for _, column in reader.also]
     suffixes = [suffix for suffix, _ in reader.also]
     for result, *values in zip(results, *columns, strict=True):
         yield result

@@ -5,7 +5,8 @@ A clock time without a zone is in the instrument's zone, which is configuration.
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from typing import NamedTuple
+
+import msgspec
 
 _TIME = re.compile(
     r"(?P<date>\d{8})"
@@ -14,7 +15,7 @@ _TIME = re.compile(
 )
 
 
-class Instant(NamedTuple):
+class Instant(msgspec.Struct, frozen=True, gc=False):
     """A point in time as aware UTC text, or none; `problem` is the code of a note."""
 
     text: str | None = None

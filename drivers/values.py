@@ -6,7 +6,8 @@ Numbers stay decimal text from end to end: a float would change what the instrum
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from drivers.result import Comparator
 from drivers.sections import ResultSection, Sentinel
@@ -24,7 +25,7 @@ _MAX_EXPONENT = 30
 """Far beyond any measurement: such a number is a mark, or a fault."""
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """A value's text and what it stands for. `problem` is the code of a note."""
 
     text: str

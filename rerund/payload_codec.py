@@ -70,6 +70,9 @@ def _patient(row: list[Any]) -> Patient:
     return Patient(tuple(row[0]), *row[1:])
 
 
+_NO_FLAGS: list[str] = []
+
+
 def known_runs(payload: Payload, context: PayloadContext) -> list[KnownRun]:
     """Return what history holds of a payload; nothing for the id of a failed barcode read."""
     if not context.id_reliable:
@@ -81,7 +84,8 @@ def known_runs(payload: Payload, context: PayloadContext) -> list[KnownRun]:
             result.value,
             result.units,
             result.result_status,
-            result.abnormal_flags,
+            # Most have none, and one list for all of those is one less for the collector each.
+            result.abnormal_flags or _NO_FLAGS,
             result.run_at,
             result.dilution,
             result.replicate,

@@ -219,7 +219,7 @@ class _MessageReading(MessageReading):
     def _attach(self, reader: Hl7Reader, ordinal: int, row: Fields, sample_id: str) -> None:
         data_type, raw = row[2], row[5]
         parts = reader.parts(raw)
-        code = reader.code.bind(self._groups)[reader.code.key(row)].test_code
+        code = next(reader.outline.meanings(self._groups, [row])).test_code
         name = reader.picker.pick(_NAME, row[3]) or code
         form = "/".join(filter(None, parts[_FORM.get(data_type, _NO_FORM)])).lower()
         size = len(parts[-1] if data_type == "ED" else raw)
@@ -231,7 +231,7 @@ class _MessageReading(MessageReading):
         """Read an OBR that is a result, or a list of them: one component each of its fields."""
         for number, fields in enumerate(reader.listed(self._groups.fields("OBR")), start=1):
             self._groups.replace("OBR", fields)
-            sample = self._add_results([fields], [self._order], (), reader)
+            sample = self._add_results(reader.pad([fields]), [self._order], (), reader)
             if number > 1:
                 sample.results[-1].result_id += f"-{number}"
 

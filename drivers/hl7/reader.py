@@ -4,7 +4,7 @@ A row holds the fields of an OBX, and where a TCD follows it those behind them. 
 no row is looked for around it, so that an order without TCD is read by a reader of OBX alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Literal
@@ -96,9 +96,9 @@ class Hl7Reader(Reader):
         """Return the raw components of the first repetition of a field."""
         return self._texts_of.components(raw)
 
-    def roles(self, context: Context, rows: Iterable[Fields]) -> list[Role]:
+    def roles(self, context: Context, rows: Sequence[Fields]) -> list[Role]:
         """Return what each row is."""
-        return [*map(self._roles.bind(context).__getitem__, map(self._roles.key, rows))]
+        return [*self._roles.meanings(context, rows)]
 
     def holds(self, condition: Condition, raw: RawText) -> bool:
         """Whether a field, or one of its repetitions, says what the condition asks for."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from protocols.astm.boundary import Position, place
-from protocols.astm.control import ETX, RESTRICTED
+from protocols.astm.control import CR, ETB, ETX, LF, RESTRICTED, STX
 from protocols.astm.dialect import STANDARD, Dialect
 from protocols.astm.frame import Frame, checksum
 from protocols.astm.parser import Awaiting, FrameParser, Token
@@ -16,6 +16,10 @@ from protocols.astm.simplified import SimplifiedParser
 from protocols.stream import Stream
 
 _ZERO, _ETX = ord("0"), ord(ETX)
+_NUMBERS = frozenset(b"%d" % number for number in range(8))
+_MARKS = frozenset((ETB, ETX))
+_LINE_END = CR + LF
+_BETWEEN = _LINE_END + STX
 
 _ORDINARY = re.compile(
     rb"\x02([0-7][^%b]*[\x03\x17])([0-9A-F]{2})\r\n" % re.escape(RESTRICTED), re.DOTALL
@@ -38,6 +42,8 @@ def _ordinary(data: bytes, dialect: Dialect) -> tuple[list[Frame], int]:
     end = 0
     if dialect.framing == "simplified" or dialect.checksum != "required":
         return frames, end
+    if (whole := _nothing_else(data, dialect.max_frame)) is not None:
+        return whole, len(data)
     while (found := _ORDINARY.match(data, end)) is not None:
         raw, body, digits = found.group(0, 1, 2)
         if checksum(body) != digits or len(raw) > dialect.max_frame:
@@ -45,6 +51,32 @@ def _ordinary(data: bytes, dialect: Dialect) -> tuple[list[Frame], int]:
         frames.append(Frame(raw, body[0] - _ZERO, body[1:-1], body[-1] == _ETX))
         end = found.end()
     return frames, end
+
+
+def _nothing_else(data: bytes, longest: int) -> list[Frame] | None:
+    """Return the frames of `data` if it holds ordinary ones and no byte more, else None.
+
+    What no text may hold is counted in all of them at once, which is faster than a
+    pattern for each: STX, ETB or ETX, and LF are three a frame, and there must be no others.
+    """
+    pieces = data[1:-2].split(_BETWEEN)
+    others = len(data) - len(data.translate(None, RESTRICTED)) - 3 * len(pieces)
+    if others or data[:1] != STX or data[-2:] != _LINE_END:
+        return None
+    frames: list[Frame] = []
+    start = 0
+    for piece in pieces:
+        body, end = piece[:-2], start + len(piece) + 3
+        if (
+            checksum(body) != piece[-2:]
+            or body[:1] not in _NUMBERS
+            or body[-1:] not in _MARKS
+            or end - start > longest
+        ):
+            return None
+        frames.append(Frame(data[start:end], body[0] - _ZERO, body[1:-1], body[-1] == _ETX))
+        start = end
+    return frames
 
 
 def message_texts(data: bytes, dialect: Dialect = STANDARD) -> Iterator[bytes]:

@@ -24,6 +24,8 @@ def split_messages(content: bytes) -> list[bytes]:
 
     Batch segments stay with the message that they stand before, trailers with the last one.
     """
+    if content.count(b"MSH") < 2:  # nearly every block holds one
+        return [content]
     edges = [0, *(_with_headers(content, start) for start in list(starts(content))[1:])]
     return [content[a:b] for a, b in zip(edges, [*edges[1:], len(content)], strict=True)]
 

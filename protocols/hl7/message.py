@@ -48,7 +48,10 @@ class Message:
 
     def first(self, segment_type: str) -> Segment | None:
         """Return the first segment of a type, if there is one."""
-        return next((each for each in self.segments if each.type == segment_type), None)
+        for segment in self.segments:
+            if segment.type == segment_type:
+                return segment
+        return None
 
     def all(self, segment_type: str) -> list[Segment]:
         """Return the segments of a type, in order."""
@@ -115,21 +118,27 @@ def _arrange(message: Message, lines: Iterable[str]) -> None:
     """
     coding = message.coding
     field = coding.delimiters.field
+    types = _types(field)
     append = message.segments.append
-    number = 0
-    for line in lines:
-        if not line:
-            continue
-        number += 1
+    for number, line in enumerate(filter(None, lines), 1):
+        kind = types.get(line[:4])
+        if kind is None:
+            kind = line[:3]
+            if line[3:4] != field and (len(line) != 3 or not line.isalnum()):
+                message.problems.append(Problem("unknown_segment", number))
         segment = Segment()
-        segment.type = line[:3]
+        segment.type = kind
         segment.text = line
         segment.number = number
         segment.coding = coding
         segment.split = None
         append(segment)
-        if line[3:4] != field and (len(line) != 3 or not line.isalnum()):
-            message.problems.append(Problem("unknown_segment", number))
+
+
+@lru_cache(maxsize=32)
+def _types(separator: str) -> dict[str, str]:
+    """Return the beginnings of the segments that there are most of."""
+    return {f"{name}{separator}": name for name in ("OBX", "NTE", "TCD")}
 
 
 def _unreadable(message: Message) -> list[Problem]:

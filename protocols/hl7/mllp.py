@@ -184,6 +184,18 @@ def _find(buffer: bytearray, start: int, stop: int) -> int:
     return restart if restart >= 0 else end
 
 
+def _is_one_block(data: bytes, dialect: Dialect) -> bool:
+    """Whether `data` is a block that every reader that wants FS CR accepts, and nothing else."""
+    return (
+        data[0] == _VT
+        and data.endswith(FS + CR)
+        and data.find(FS) == len(data) - 2
+        and data.rfind(VT) == 0
+        and len(data) <= dialect.max_message + 2
+        and dialect.block_end != "fs"
+    )
+
+
 def unframe(data: bytes, dialect: Dialect = STANDARD) -> Iterator[Block]:
     """Yield every block in stored bytes: captures, journals, files.
 
@@ -191,6 +203,9 @@ def unframe(data: bytes, dialect: Dialect = STANDARD) -> Iterator[Block]:
     """
     if VT not in data:
         yield Block(data, data.strip(_LINE_END + FS))
+        return
+    if _is_one_block(data, dialect):
+        yield Block(data, data[1:-2])
         return
     stream = Stream()
     parser = BlockParser(stream, dialect)
