@@ -8,6 +8,7 @@ from benchmarks import (
     decoding,
     fetching,
     hl7_messages,
+    questions,
     registrar,
     registrar_servers,
     scale,
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "registrar": registrar.rows,
     "registrar-servers": registrar_servers.rows,
     "fetching": fetching.rows,
+    "questions": questions.rows,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.backlog import LAB, Payloads
-from benchmarks.measure import Row, row
+from benchmarks.measure import Row, percentile, row
 from benchmarks.registrar import drained, filled
 from benchmarks.samples import one_frame
 from benchmarks.server import DaemonUnderTest, Generator, instrument
@@ -46,8 +46,8 @@ def rows() -> Iterator[Row]:
     what = (
         f"fetch of a report of {RESULTS} values, {CLIENTS} clients, {RATE:g} messages/s coming in"
     )
-    yield row(f"{what}: p50", [_percentile(looks, 0.5) for looks in found], "ms")
-    p99 = [_percentile(looks, 0.99) for looks in found]
+    yield row(f"{what}: p50", [percentile(looks, 0.5) for looks in found], "ms")
+    p99 = [percentile(looks, 0.99) for looks in found]
     yield row(f"{what}: p99", p99, "ms", ceiling=20.0)
 
 
@@ -101,7 +101,3 @@ async def _client(port: int, secret: str, until: float, phase: float) -> list[fl
         await asyncio.sleep(PAUSE)
     writer.close()
     return looks
-
-
-def _percentile(looks: list[float], share: float) -> float:
-    return sorted(looks)[int(share * (len(looks) - 1))]

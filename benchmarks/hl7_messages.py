@@ -51,7 +51,7 @@ def _parsing(content: bytes) -> Iterator[Row]:
     ):
         yield row(
             f"{what}, 64 results: times hl7.parse",
-            ratios(peer, ours, calls=10),
+            ratios(peer, ours, calls=10, times=10),
             "x",
             floor=floor,
         )
@@ -80,7 +80,7 @@ def _payload(content: bytes) -> Row:
 
     return row(
         "MLLP bytes to payload JSON, 64 results: times hl7.parse alone",
-        ratios(peer, ours, calls=10),
+        ratios(peer, ours, calls=10, times=10),
         "x",
         floor=15,
     )

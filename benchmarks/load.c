@@ -1,12 +1,13 @@
-/* load: plays one ASTM message over and over on many TCP links and waits for every ACK.
+/* load: plays one message over and over on many TCP links and waits for every ACK.
  *
  *   load ADDRESS PORT LINKS SECONDS RATE FIRST FILE
  *
- * FILE holds frames (STX..LF); the eight characters "@@@@@@@@" in it become a running
- * number from FIRST, so that every message is another sample, and the checksum of that
- * frame is computed anew. RATE is messages per second over all links, 0 for as fast as
- * the ACKs come. Prints one JSON line: messages, seconds, refused, and the ACK latency of
- * frames in microseconds. Written in C so that the generator does not bound the figures.
+ * FILE holds the frames of an ASTM message (STX..LF), or one HL7 message in its block
+ * (VT..FS CR). The eight characters "@@@@@@@@" in it become a running number from FIRST, so
+ * that every message is another sample, and the checksum of that frame is computed anew. RATE
+ * is messages per second over all links, 0 for as fast as the ACKs come. Prints one JSON line:
+ * messages, seconds, refused, and the latency of ACKs, or of AAs, in microseconds. Written in C
+ * so that the generator does not bound the figures.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,20 +22,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ENQ = 5, ACK = 6, EOT = 4, STX = 2, ETX = 3, ETB = 23, MAX_FRAMES = 4096, BUCKETS = 2000000 };
+enum { ENQ = 5, ACK = 6, EOT = 4, STX = 2, ETX = 3, ETB = 23, VT = 11, FS = 28 };
+enum { MAX_FRAMES = 4096, MAX_PLACES = 16, REPLY = 4096, BUCKETS = 2000000 };
 
 struct link {
     int fd;
     int frame; /* -2 waits for its turn, -1 waits for the answer to ENQ, else the frame under way */
     double sent_at, due_at;
     unsigned char *text;
+    char reply[REPLY + 1]; /* what has come of an HL7 acknowledgment */
+    size_t replied;
 };
 
 static unsigned char *message;
 static size_t size, frame_at[MAX_FRAMES + 1];
-static int frames, number_frame = -1;
-static size_t number_at;
-static unsigned long next_number;
+static int frames, is_hl7, places, number_frame = -1;
+static size_t number_at[MAX_PLACES];
+static unsigned long next_number, messages, refused, acks;
 static uint32_t histogram[BUCKETS + 1];
 
 static double now(void) {
@@ -54,10 +58,11 @@ static void read_message(const char *path) {
     message = malloc(1 << 20);
     size = fread(message, 1, 1 << 20, file);
     fclose(file);
+    is_hl7 = size && message[0] == VT;
     for (size_t i = 0; i < size; i++) {
-        if (message[i] == STX && frames < MAX_FRAMES) frame_at[frames++] = i;
-        if (i + 8 <= size && !memcmp(message + i, "@@@@@@@@", 8)) {
-            number_at = i;
+        if (message[i] == (is_hl7 ? VT : STX) && frames < MAX_FRAMES) frame_at[frames++] = i;
+        if (i + 8 <= size && !memcmp(message + i, "@@@@@@@@", 8) && places < MAX_PLACES) {
+            number_at[places++] = i;
             number_frame = frames - 1;
         }
     }
@@ -68,7 +73,8 @@ static void put_number(unsigned char *text) {
     char digits[16];
     if (number_frame < 0) return;
     snprintf(digits, sizeof digits, "%08lu", next_number++ % 100000000UL);
-    memcpy(text + number_at, digits, 8);
+    for (int k = 0; k < places; k++) memcpy(text + number_at[k], digits, 8);
+    if (is_hl7) return;
     unsigned sum = 0;
     size_t i = frame_at[number_frame] + 1;
     do sum += text[i]; while (text[i] != ETX && text[i++] != ETB);
@@ -95,8 +101,52 @@ static void send_frame(struct link *link) {
 static void start(struct link *link) {
     unsigned char enq = ENQ;
     put_number(link->text);
+    if (is_hl7) {
+        link->frame = 0;
+        send_frame(link);
+        return;
+    }
     link->frame = -1;
     send_all(link->fd, &enq, 1);
+}
+
+static void measure(struct link *link) {
+    double us = (now() - link->sent_at) * 1e6;
+    histogram[us < BUCKETS ? (int)us : BUCKETS]++;
+    acks++;
+}
+
+/* A message is through; with RATE the next one waits for its turn. */
+static void finish(struct link *link, int at_once) {
+    messages++;
+    link->frame = -2;
+    if (at_once) start(link);
+}
+
+static void hear_astm(struct link *link, unsigned char answer, int at_once) {
+    unsigned char eot = EOT;
+    if (answer != ACK) {
+        refused++;
+        if (link->frame >= 0) send_frame(link);
+        return;
+    }
+    if (link->frame >= 0) measure(link);
+    if (++link->frame < frames) {
+        send_frame(link);
+        return;
+    }
+    send_all(link->fd, &eot, 1);
+    finish(link, at_once);
+}
+
+static void hear_hl7(struct link *link, unsigned char byte, int at_once) {
+    if (link->replied < REPLY) link->reply[link->replied++] = byte;
+    if (byte != '\r' || link->replied < 2 || link->reply[link->replied - 2] != FS) return;
+    link->reply[link->replied] = 0;
+    link->replied = 0;
+    measure(link);
+    if (!strstr(link->reply, "MSA|AA|")) refused++;
+    finish(link, at_once);
 }
 
 int main(int argc, char **argv) {
@@ -130,7 +180,6 @@ int main(int argc, char **argv) {
         links[i].due_at = begin + spacing * i / count;
         if (spacing == 0) start(links + i);
     }
-    unsigned long messages = 0, refused = 0, acks = 0;
     double end = begin + seconds;
     struct epoll_event events[256];
     for (;;) {
@@ -145,30 +194,11 @@ int main(int argc, char **argv) {
         int ready = epoll_wait(poll, events, 256, spacing > 0 ? 1 : 100);
         for (int i = 0; i < ready; i++) {
             struct link *link = events[i].data.ptr;
-            unsigned char answers[64];
+            unsigned char answers[REPLY];
             ssize_t n = recv(link->fd, answers, sizeof answers, 0);
             if (n <= 0) die("the server closed a link");
-            for (ssize_t k = 0; k < n; k++) {
-                if (answers[k] != ACK) {
-                    refused++;
-                    if (link->frame >= 0) send_frame(link);
-                    continue;
-                }
-                if (link->frame >= 0) {
-                    double us = (now() - link->sent_at) * 1e6;
-                    histogram[us < BUCKETS ? (int)us : BUCKETS]++;
-                    acks++;
-                }
-                if (++link->frame < frames) {
-                    send_frame(link);
-                    continue;
-                }
-                unsigned char eot = EOT;
-                send_all(link->fd, &eot, 1);
-                messages++;
-                link->frame = -2;
-                if (spacing == 0) start(link);
-            }
+            for (ssize_t k = 0; k < n; k++)
+                (is_hl7 ? hear_hl7 : hear_astm)(link, answers[k], spacing == 0);
         }
     }
     double took = now() - begin;

@@ -1,8 +1,9 @@
 """Measure things side by side: rounds interleaved, the median of ratios, the spread shown."""
 
+import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 SLACK = 0.30
@@ -39,22 +40,39 @@ class Row:
 
 
 def seconds_per_call(function: Callable[[], object], calls: int) -> float:
-    """Return the mean seconds of one call over `calls` calls."""
-    started = time.perf_counter()
+    """Return the mean seconds of one call over `calls` calls.
+
+    Seconds of a core, not those in which others had it, and without what others left behind.
+    """
+    gc.collect()
+    started = time.process_time()
     for _ in range(calls):
         function()
-    return (time.perf_counter() - started) / calls
+    return (time.process_time() - started) / calls
 
 
 def ratios(
-    slow: Callable[[], object], fast: Callable[[], object], *, rounds: int = 15, calls: int = 100
+    slow: Callable[[], object],
+    fast: Callable[[], object],
+    *,
+    rounds: int = 15,
+    calls: int = 100,
+    times: int = 1,
 ) -> list[float]:
-    """Return how many times as fast `fast` is, per round, both measured within each round."""
+    """Return how many times as fast `fast` is, per round, both measured within each round.
+
+    `fast` is called `times` as often as `slow`, so that both are looked at for as long.
+    """
     found = []
     for _ in range(rounds):
         reference = seconds_per_call(slow, calls)
-        found.append(reference / seconds_per_call(fast, calls))
+        found.append(reference / seconds_per_call(fast, calls * times))
     return found
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """Return the figure that so large a share of them does not exceed."""
+    return sorted(figures)[int(share * (len(figures) - 1))]
 
 
 def row(

@@ -63,7 +63,7 @@ def oru(number: bytes = PLACEHOLDER) -> bytes:
     """Return an ORU^R01 of 69 segments, 64 of them OBX: the shape of a BC-5380 blood count."""
     sample = number.decode("ascii")
     segments = [
-        r"MSH|^~\&|BC|Vendor|||20260520103000||ORU^R01|7|P|2.3.1||||||UNICODE",
+        rf"MSH|^~\&|BC|Vendor|||20260520103000||ORU^R01|{sample}|P|2.3.1||||||UNICODE",
         "PID|1||7393670^^^^MR||Doe^Jane||19700101000000|Female",
         "PV1|1||ward^^001",
         (

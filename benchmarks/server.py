@@ -1,7 +1,8 @@
-"""The daemon under load from 50 links, against a bare server that only acknowledges.
+"""The daemon under load from 50 links, against servers that keep nothing.
 
-The server has one core, the load generator (written in C) the other; both servers are
-measured within each round.
+ASTM against a bare server that only acknowledges, HL7 against that of the `hl7` library, which
+parses and acknowledges. The server has one core, the load generator (written in C) the other;
+both servers are measured within each round.
 """
 
 import json
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Row, row
-from benchmarks.samples import many_frames, one_frame
+from benchmarks.samples import many_frames, one_frame, oru
+from protocols.hl7 import mllp
 from rerund.journal.reader import JournalReader
 
 LINKS = 50
@@ -73,10 +75,10 @@ def _pin(core: int) -> None:
 
 
 @contextmanager
-def bare_server() -> Iterator[int]:
-    """Run the reference server; yields its port."""
+def reference_server(module: str) -> Iterator[int]:
+    """Run a reference server; yields its port."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.bare"],
+        [sys.executable, "-m", module],
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: _pin(0),
@@ -170,38 +172,56 @@ def instrument(driver: str, name: str = "1", query: str = "") -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A message, the driver that reads it, and what the daemon is compared with."""
+
+    label: str
+    driver: str
+    message: bytes
+    reference: str
+    compared: str
+    floor: float
+    reply: str = "ACK"
+
+
+_BARE = ("benchmarks.bare", "share of a bare ACK-only server")
+_HL7 = ("benchmarks.hl7_server", "times the hl7 library's server, which parses and acknowledges")
+CASES = (
+    Case("one-frame", "sysmex-xn", one_frame(), *_BARE, floor=0.2),
+    Case("28-frame", "horiba-pentra", many_frames(), *_BARE, floor=0.5),
+    Case("HL7 64-result", "mindray-bc", mllp.encode(oru()), *_HL7, floor=10, reply="AA"),
+)
+
+
 def rows() -> Iterator[Row]:
     """Yield the server rows."""
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         generator = Generator(directory)
-        for label, driver, message, floor in (
-            ("one-frame", "sysmex-xn", one_frame(), 0.2),
-            ("28-frame", "horiba-pentra", many_frames(), 0.5),
-        ):
-            path = directory / f"{label}.astm"
-            path.write_bytes(message)
-            yield from _compare(label, driver, generator, path, floor)
+        for case in CASES:
+            path = directory / "message"
+            path.write_bytes(case.message)
+            yield from _compare(case, generator, path)
 
 
-def _compare(
-    label: str, driver: str, generator: Generator, message: Path, floor: float
-) -> Iterator[Row]:
+def _compare(case: Case, generator: Generator, message: Path) -> Iterator[Row]:
     shares, rates, p99 = [], [], []
     for _ in range(ROUNDS):
-        with bare_server() as port:
-            bare = generator.run(port, message)
+        with reference_server(case.reference) as port:
+            reference = generator.run(port, message)
         with (
             tempfile.TemporaryDirectory() as state,
-            DaemonUnderTest(Path(state), instrument(driver)) as daemon,
+            DaemonUnderTest(Path(state), instrument(case.driver)) as daemon,
         ):
             ours = generator.run(daemon.ports[0], message)
             # A message counts when it is decoded and flagged, not when it is acknowledged.
             rate = ours.messages / (ours.seconds + daemon.seconds_until_decided())
             half = generator.run(daemon.ports[0], message, rate=rate / 2)
-        shares.append(rate / bare.rate)
+        shares.append(rate / reference.rate)
         rates.append(rate)
         p99.append(half.p99)
-    yield row(f"{label} messages: share of a bare ACK-only server", shares, "x", floor=floor)
-    yield row(f"{label} messages a second, durable, decoded and flagged", rates, "/s")
-    yield row(f"{label} ACK latency p99 at half of that", p99, "ms", ceiling=20.0)
+    what = f"{case.label} messages"
+    yield row(f"{what}: {case.compared}", shares, "x", floor=case.floor)
+    yield row(f"{what} a second, durable, decoded and flagged", rates, "/s")
+    yield row(f"{case.label} {case.reply} latency p99 at half of that", p99, "ms", ceiling=20.0)
