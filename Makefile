@@ -6,7 +6,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-WORKERS ?= auto
+# Tests wait for disks, servers and daemons more than they compute.
+WORKERS ?= 4
 
 .PHONY: demo test check lint types contracts coverage bench docs clean
 

@@ -91,7 +91,8 @@ async def test_no_log_line_has_a_secret_a_path_or_a_patient(office):
         for who in (None, *ROLES):
             for method, path, body in ENDPOINTS.values():
                 await office.call(who, method, path.replace("/1", "/2"), body)
-    said = repr(logs)
+    # How long an answer took may be any number, also that of a value.
+    said = repr([{name: said for name, said in line.items() if name != "ms"} for line in logs])
     assert len(logs) >= len(ENDPOINTS) * 4
     for secret in (*office.holders.secrets.values(), "S-4711", "Rossi", "/2", "9.9"):
         assert secret not in said
