@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from protocols.astm.frame import encode
@@ -32,14 +33,22 @@ async def send(journal: Journal, link: str) -> None:
     entry = journal.begin_entry("42", link, AT)
     for number, text in enumerate((H, R, L)):
         stored: asyncio.Future[JournalError | None] = asyncio.Future()
-        journal.append_frame(entry, encode(text, number + 1), text, stored.set_result)
+        journal.append_frame(
+            entry, encode(text, number + 1), text, partial(answer, f"{entry} {number}", stored)
+        )
         if text is L:
             journal.complete_entry(entry, H + R + L)
         if await stored is not None:
-            say(f"NAK {entry}")
             journal.hold_entry(entry, "incomplete")
             return
-        say(f"ACK {entry} {number}")
+
+
+def answer(
+    frame: str, stored: asyncio.Future[JournalError | None], error: JournalError | None
+) -> None:
+    """Say what a link would answer, when it would: before anything that the journal says next."""
+    say(f"ACK {frame}" if error is None else f"NAK {frame.partition(' ')[0]}")
+    stored.set_result(error)
 
 
 async def keep_sending(journal: Journal, link: str, messages: int) -> None:
