@@ -1,6 +1,5 @@
 """Orders on lines that speak HL7: replies of all kinds, lines that are lost, what is taken back."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -100,13 +99,6 @@ async def rests(link):
     await until(lambda: not link.orders.is_busy)
 
 
-async def noted(desks, number):
-    """Wait until there are so many notes; returns them."""
-    while len(notes := await desks.notes()) < number:
-        await asyncio.sleep(0.01)
-    return sorted(notes)
-
-
 async def test_a_push_of_which_unknown_orders_are_accepted_was_sent_and_is_not_pushed_again(
     bench, desks
 ):
@@ -116,7 +108,7 @@ async def test_a_push_of_which_unknown_orders_are_accepted_was_sent_and_is_not_p
     message = await one.hears("OML")
     one.takes(message, "AA", *of("X-1.GLU", "OK"), *of("X-2.GLU", "UA"))
     await rests(link)
-    assert await noted(desks, 1) == [(1, "sent", "")]
+    assert await desks.notes() == [(1, "sent", "")]
     for _ in range(3):
         link.orders.push()
         assert not link.orders.is_busy
@@ -130,7 +122,7 @@ async def test_the_orders_that_a_response_does_not_name_are_known_to_be_sent(ben
     first, _, second, _, _, _ = steps(message)
     one.takes(message, "AA", *of(first, "OK"), *of(second, "UA"))
     await rests(link)
-    assert await noted(desks, 3) == [
+    assert sorted(await desks.notes()) == [
         (1, "accepted", ""),
         (2, "refused", "GLU unable to accept"),
         (3, "sent", ""),
@@ -145,7 +137,7 @@ async def test_a_push_that_is_accepted_as_a_whole_is_accepted(bench, desks):
     one = await call(bench, link)
     one.takes(await one.hears("OML"))
     await rests(link)
-    assert await noted(desks, 2) == [(1, "accepted", ""), (2, "accepted", "")]
+    assert sorted(await desks.notes()) == [(1, "accepted", ""), (2, "accepted", "")]
 
 
 async def test_an_error_is_no_refusal_and_tried_later_under_the_same_ids(bench, desks):
@@ -164,7 +156,7 @@ async def test_an_error_is_no_refusal_and_tried_later_under_the_same_ids(bench, 
     assert steps(again) == steps(message)
     one.takes(again)
     await rests(link)
-    assert await noted(desks, 1) == [(1, "accepted", "")]
+    assert await desks.notes() == [(1, "accepted", "")]
 
 
 @pytest.mark.conformance(161)
@@ -174,7 +166,7 @@ async def test_a_rejection_refuses_every_order_in_the_message(bench, desks):
     one = await call(bench, link)
     one.takes(await one.hears("OML"), "AR")
     await rests(link)
-    notes = await noted(desks, 2)
+    notes = sorted(await desks.notes())
     assert [(report, status) for report, status, _ in notes] == [(1, "refused"), (2, "refused")]
 
 
@@ -201,7 +193,7 @@ async def test_a_push_that_is_accepted_and_never_spoken_of_was_sent_and_is_told(
         await rests(link)
     (told,) = [line for line in logs if line["event"] == "orders_unanswered"]
     assert (told["alert"], told["instrument"]) == (True, "42")
-    assert await noted(desks, 1) == [(1, "sent", "")]
+    assert await desks.notes() == [(1, "sent", "")]
     link.orders.push()
     assert not link.orders.is_busy
 
