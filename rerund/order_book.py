@@ -34,11 +34,6 @@ def unpack_note(body: bytes) -> OrderNote:
     return msgspec.msgpack.decode(body, type=OrderNote)
 
 
-def key_of(note: OrderNote) -> OrderKey:
-    """The key of the row that a note is about."""
-    return note.lab_report_id, note.row_device_id, note.rerun_number
-
-
 class Drawn(NamedTuple):
     """An order under its id: whose it is, and what it asks for."""
 
@@ -217,7 +212,7 @@ class OrderBook:
         return note
 
     def _load(self, note: OrderNote) -> None:
-        drawn = Drawn(note.device_id, key_of(note), note.sample_id, note.codes)
+        drawn = Drawn(note.device_id, note.key, note.sample_id, note.codes)
         self._keep(note.order_id, drawn)
         self._remember(note, drawn)
         self._place(drawn).orders[note.order_id] = drawn

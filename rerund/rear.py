@@ -19,7 +19,7 @@ from rerund.configured_rules import rules_of
 from rerund.journal.errors import JournalError
 from rerund.journal.journal import Journal
 from rerund.journal.reader import JournalReader
-from rerund.order_book import OrderBook, key_of, unpack_note
+from rerund.order_book import OrderBook, unpack_note
 from rerund.order_copy import OrderCopy, unpack_order
 from rerund.order_desk import OrderDesk
 from rerund.registrar_channel import (
@@ -112,7 +112,7 @@ class Rear:
     def _open_notes(self, notes: Sequence[tuple[int, bytes]]) -> list[OrderNote]:
         """Return the notes of the rows that are still open."""
         unpacked = (unpack_note(body) for _, body in notes)
-        return [note for note in unpacked if self.orders.get(key_of(note)) is not None]
+        return [note for note in unpacked if self.orders.get(note.key) is not None]
 
     def start(self) -> None:
         """Start the registrar, and start it again whenever it ends."""

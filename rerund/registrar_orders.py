@@ -82,6 +82,8 @@ class OrderKeeper:
         self._change = change
         orders = (msgspec.msgpack.decode(body, type=LocalOrder) for body in copied)
         self._kept = {order.key: order for order in orders}
+        self._sent: set[OrderKey] = set()
+        """Rows that went to an instrument and were not among those read: perhaps too lately."""
         self._begun = False
         self._unreadable: Sequence[int] = ()
         self._token: Hashable = object()
@@ -109,8 +111,13 @@ class OrderKeeper:
 
         Raises StoreUnavailable: tried again, what was told changes nothing.
         """
-        decoded = (_decoded(body) for _, body in notes)
-        self._tell([note for note in decoded if note is not None])
+        decoded = [note for _, body in notes if (note := _decoded(body)) is not None]
+        self._tell(decoded)
+        unknown = {note.key for note in decoded} - self._kept.keys()
+        if unknown:
+            # Looked up and sent before it was read: cancelled meanwhile, nobody would miss it.
+            self._sent |= unknown
+            self._token = object()
         return [key for key, _ in notes]
 
     def _tell(self, notes: Sequence[OrderNote]) -> None:
@@ -138,9 +145,10 @@ class OrderKeeper:
         self._tell_unreadable(rows)
         kept = self._kept
         changed = [o for key, o in orders.items() if not self._begun or kept.get(key) != o]
-        gone = [key for key in kept if key not in orders]
+        gone = [key for key in (*kept, *self._sent) if key not in orders]
         self._change(Change(changed, gone, self._cancelled(gone), not self._begun))
         self._kept, self._begun = orders, True
+        self._sent.clear()
 
     def _tell_unreadable(self, rows: Iterable[OrderRow]) -> None:
         """Tell once which orders have indexes that can not be read; all others go on."""

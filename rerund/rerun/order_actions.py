@@ -27,7 +27,7 @@ def note_orders(stores: Stores, lab_id: int, notes: Sequence[OrderNote]) -> None
     idle = stores.reports.note_orders(lab_id, notes)
     if len(idle) < len(notes):
         stores.numbers.notify(lab_id)
-    refusals = {_key(note): note for note in idle if note.status == "refused"}
+    refusals = {note.key: note for note in idle if note.status == "refused"}
     rows = stores.reports.waiting_rows(lab_id, {key[0] for key in refusals})
     for row in rows:
         note = refusals.get((row.lab_report_id, row.device_id, row.rerun_number))
@@ -39,10 +39,6 @@ def note_orders(stores: Stores, lab_id: int, notes: Sequence[OrderNote]) -> None
                 instrument=note.device_id,
                 taken_by=row.taken_by,
             )
-
-
-def _key(note: OrderNote) -> tuple[int, str, int]:
-    return note.lab_report_id, note.row_device_id, note.rerun_number
 
 
 def order_again(

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from rerund.rerun.orders import OrderKey
 from rerund.rerun.records import WaitingStatus
 
 LONGEST_REASON = 255
@@ -24,6 +25,11 @@ class OrderNote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     order_id: str = ""
     sample_id: str = ""
     codes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> OrderKey:
+        """The key of the row."""
+        return self.lab_report_id, self.row_device_id, self.rerun_number
 
     @property
     def refusal(self) -> str | None:

@@ -106,11 +106,11 @@ def keys(change):
     return {order.key for order in change.orders}
 
 
-def note(key, report=1, status="sent", at=AT):
+def note(key, report=1, status="sent", at=AT, number=0):
     made = OrderNote(
         lab_report_id=report,
         row_device_id="",
-        rerun_number=0,
+        rerun_number=number,
         device_id="42",
         status=status,
     )

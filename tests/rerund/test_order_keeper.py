@@ -77,6 +77,18 @@ def test_what_went_since_the_copy_of_the_process_before_is_told(site):
     assert change.cancelled == [(1, "", 1)]
 
 
+def test_a_rerun_sent_and_cancelled_before_it_was_read_is_said_to_be_cancelled(site, copy):
+    site.send("09:00", WBC="12.5")
+    copy.turn()
+    site.request(1, at="10:00")
+    site.cancel(at="10:01")
+    copy.turn()
+    copy.keeper.tell([(1, note(1, number=1).body)])
+    change = copy.turn()
+    assert ((1, "", 1) in change.gone, change.cancelled) == (True, [(1, "", 1)])
+    assert copy.turn() == Change()
+
+
 def test_nothing_is_read_while_nothing_changes_and_the_copy_is_said_to_be_fresh(copy):
     copy.turn()
     for _ in range(3):
