@@ -73,8 +73,8 @@ def compose_cancel(
     profile: AstmProfile, orders: Sequence[Order], *, now: datetime
 ) -> tuple[Outgoing, ...]:
     """Return the messages that withdraw orders (O.12 C, 8.4.12), where the profile has the form."""
-    section = profile.order
-    if section is None or "cancel" not in section.when:
+    section = _section(profile, "cancel")
+    if section is None:
         return ()
     draft = _Draft(profile, section, now, None, "cancel")
     return tuple(draft.message(group) for group in _grouped(draft.by_sample(orders), section))

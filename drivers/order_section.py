@@ -28,7 +28,7 @@ Case = Literal["push", "rerun", "none", "unable", "busy", "cancel"]
 """What makes fields differ: an order nobody asked for, one to run again, that there is no
 order, that it can not be said now, that another question is still open, an order withdrawn."""
 
-Use = Literal["query", "push"]
+Use = Literal["query", "push", "cancel"]
 
 Position = Annotated[int, Field(ge=3, le=99)]
 """The type, the delimiters of H and the number of a record are not templates."""
@@ -132,6 +132,12 @@ class OrderSection(Table):
             raise ValueError("expected {sample_id} in a field of O")
         if not any(name.partition(".")[0] == "code" for name in self.test.names):
             raise ValueError("expected {code} in `test`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_form_to_cancel(self) -> Self:
+        if ("cancel" in self.use) != ("cancel" in self.when):
+            raise ValueError("`use` must say whether there is an [order.when.cancel]")
         return self
 
     @cached_property

@@ -77,7 +77,12 @@ class LineOrders:
     def _push(self) -> None:
         cancelled = self._desk.cancelled()
         if cancelled:
-            self._send_all("cancel", self._compose_cancel(cancelled))
+            messages = self._compose_cancel(cancelled)
+            written = {order_id for one in messages for order_id in one.order_ids}
+            # What no message can say would stand before everything else for ever.
+            rest = [one.order_id for one in cancelled if one.order_id not in written]
+            self._desk.cancel_sent(rest)
+            self._send_all("cancel", messages)
             return
         orders = self._desk.due()
         if orders:

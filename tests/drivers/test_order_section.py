@@ -23,7 +23,11 @@ O.5 = "{tests}"
     [
         (('use = "query"', ""), "13: order.use: is missing"),
         (('use = "query"', "use = []"), "14: order.use: Value should have at least 1 item"),
-        (('use = "query"', 'use = "mail"'), "14: order.use: Input should be 'query' or 'push'"),
+        (('use = "query"', 'use = ["query", "cancel"]'), "there is an [order.when.cancel]"),
+        (
+            ('use = "query"', 'use = "mail"'),
+            "14: order.use: Input should be 'query', 'push' or 'cancel'",
+        ),
         (("[order.fields]", '[order.fields]\nR.3 = "x"'), "16: order.fields.R: unknown key"),
         (("[order.fields]", '[order.fields]\nO.2 = "x"'), "order.fields.O.2: Input should be"),
         (

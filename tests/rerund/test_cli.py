@@ -189,7 +189,7 @@ def test_the_list_of_drivers_says_what_stands_behind_each_thing_they_tell():
     words = {line.split()[0]: line.split() for line in lines if line.strip()}
     assert words["sysmex-xn"][-6:] == ["digest", "digest", "digest", "digest", "query", "4"]
     assert words["sysmex-xp"][-7:] == ["digest", "digest", "by", "history", "-", "-", "3"]
-    assert words["generic-astm"][-3:] == ["query,", "push", "1"]
+    assert words["generic-astm"][-4:] == ["query,", "push,", "cancel", "1"]
     legend = rerund("drivers", "list").stdout.partition("What stands behind")[2]
     assert all(f"{kind} (" in legend for kind in get_args(Backing))
 

@@ -279,3 +279,17 @@ async def test_orders_are_pushed_to_an_instrument_that_does_not_ask(tmp_path):
         async with await analyzer(site) as one:
             register(site, 1003, "S003")
             assert [sample for sample, _ in await one.takes_orders()] == ["S003"]
+
+
+async def test_a_cancelled_rerun_is_taken_back_from_the_instrument_that_was_sent_it(lab):
+    register(lab, 1001, "S001", "--index", 1)
+    async with await analyzer(lab) as one:
+        await send(one, GLU="100")
+        await until(lambda: statuses(lab) == {0: ([], "resulted")})
+        lab.ok("rerun", "request", 1001, "--index", 1)
+        await ask(one)
+        assert await one.takes_orders() == [("S001", ["GLU"])]
+        await until(lambda: statuses(lab)[1] == ([1], "sent"))
+        lab.ok("rerun", "cancel", 1001, "--reason", "not needed")
+        (order,) = [fields for fields in await one.takes() if fields[1] == "O"]
+        assert (order[3], order[5], order[12]) == ("S001", "^^^GLU", "C")
